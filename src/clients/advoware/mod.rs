@@ -1,0 +1,1 @@
+//! Advoware REST client.

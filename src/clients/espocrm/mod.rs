@@ -1,0 +1,1 @@
+//! EspoCRM REST client.

@@ -1,0 +1,3 @@
+//! Starts one role or admin command.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Syncing: what is to be done (pure) and doing it (thin).
+
+pub mod record;

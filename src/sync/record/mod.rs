@@ -1,0 +1,1 @@
+//! EspoCRM record ↔ Advoware record.

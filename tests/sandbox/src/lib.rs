@@ -1,0 +1,1 @@
+//! Plays Advoware and EspoCRM.
