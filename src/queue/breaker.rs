@@ -1,0 +1,69 @@
+//! The breaker of an upstream, shared by all workers (Q9).
+
+use super::Queue;
+use super::error::QueueError;
+use super::functions::Call;
+
+/// Failures in a row after which an upstream counts as down.
+const OPENS_AFTER: &str = "5";
+/// Somebody tries a down upstream this often, ms; one process at a time.
+const PROBE_EVERY_MS: u64 = 5_000;
+
+/// Whether jobs that need an upstream are started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BreakerState {
+    /// It works, as far as is known.
+    Closed,
+    /// It is down; jobs wait, one process probes.
+    Open,
+}
+
+/// What is known of an upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upstream {
+    /// Whether jobs that need it are started.
+    pub state: BreakerState,
+    /// Failures in a row.
+    pub failures: u64,
+    /// When it was found to be down, ms since the epoch.
+    pub opened_at: Option<i64>,
+    /// What it said last when it failed.
+    pub error: Option<String>,
+}
+
+impl Queue {
+    /// Tells how a call to an upstream ended; `Err` carries what it said. Answers the state after that.
+    pub async fn report_upstream(&self, name: &str, result: Result<(), &str>) -> Result<BreakerState, QueueError> {
+        let (verb, message) = match result {
+            Ok(()) => ("ok", ""),
+            Err(message) => ("fail", message),
+        };
+        let (state, _failures): (String, i64) = Call::new("upstream")
+            .key(self.keys.upstream(name))
+            .args([verb, OPENS_AFTER, message])
+            .run(&self.control)
+            .await?;
+        Ok(if state == "open" { BreakerState::Open } else { BreakerState::Closed })
+    }
+
+    /// What is known of an upstream.
+    pub async fn upstream(&self, name: &str) -> Result<Upstream, QueueError> {
+        let all: std::collections::HashMap<String, String> =
+            self.control.query(redis::cmd("HGETALL").arg(self.keys.upstream(name))).await?;
+        let open = all.get("state").is_some_and(|state| state == "open");
+        Ok(Upstream {
+            state: if open { BreakerState::Open } else { BreakerState::Closed },
+            failures: all.get("failures").and_then(|n| n.parse().ok()).unwrap_or(0),
+            opened_at: all.get("opened_at").and_then(|at| at.parse().ok()),
+            error: all.get("error").cloned(),
+        })
+    }
+
+    /// Whether this process is the one to probe a down upstream now.
+    pub async fn may_probe(&self, name: &str) -> Result<bool, QueueError> {
+        let key = self.keys.at(&format!("upstream:{name}:probe"));
+        let set: Option<String> =
+            self.control.query(redis::cmd("SET").arg(key).arg("1").arg("NX").arg("PX").arg(PROBE_EVERY_MS)).await?;
+        Ok(set.is_some())
+    }
+}

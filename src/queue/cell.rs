@@ -1,0 +1,62 @@
+//! A small value that all processes share and one of them renews, such as a sign-in token.
+
+use std::time::Duration;
+
+use super::Queue;
+use super::error::QueueError;
+use super::functions::Call;
+
+/// A shared value with an expiry.
+#[derive(Clone)]
+pub struct Cell {
+    queue: Queue,
+    key: String,
+}
+
+impl Queue {
+    /// The shared value of this name (under the key prefix).
+    #[must_use]
+    pub fn cell(&self, name: &str) -> Cell {
+        Cell { queue: self.clone(), key: self.keys.at(name) }
+    }
+}
+
+impl Cell {
+    /// The value and how long it will be there.
+    pub async fn get(&self) -> Result<Option<(String, Duration)>, QueueError> {
+        let (value, left): (Option<String>, i64) =
+            self.queue.control.pipe(redis::pipe().cmd("GET").arg(&self.key).cmd("PTTL").arg(&self.key)).await?;
+        Ok(value.map(|value| (value, Duration::from_millis(u64::try_from(left).unwrap_or(0)))))
+    }
+
+    /// Stores a value for this long.
+    pub async fn put(&self, value: &str, for_: Duration) -> Result<(), QueueError> {
+        let ms = for_.as_millis().max(1).to_string();
+        Ok(self.queue.control.query(redis::cmd("SET").arg(&self.key).arg(value).arg("PX").arg(ms)).await?)
+    }
+
+    /// Takes the value away if it is still this one.
+    pub async fn remove(&self, value: &str) -> Result<bool, QueueError> {
+        let gone: i64 = Call::new("swap").key(self.key.clone()).args([value, "del"]).run(&self.queue.control).await?;
+        Ok(gone == 1)
+    }
+
+    /// Takes the right to renew the value for at most this long; `owner` names the taker. `false`: somebody else does it.
+    pub async fn begin_renewal(&self, owner: &str, at_most: Duration) -> Result<bool, QueueError> {
+        let ms = at_most.as_millis().max(1).to_string();
+        let key = self.renewal_key();
+        let set: Option<String> =
+            self.queue.control.query(redis::cmd("SET").arg(key).arg(owner).arg("NX").arg("PX").arg(ms)).await?;
+        Ok(set.is_some())
+    }
+
+    /// Gives the right to renew back.
+    pub async fn end_renewal(&self, owner: &str) -> Result<(), QueueError> {
+        let _: i64 = Call::new("swap").key(self.renewal_key()).args([owner, "del"]).run(&self.queue.control).await?;
+        Ok(())
+    }
+
+    fn renewal_key(&self) -> String {
+        format!("{}:renewal", self.key)
+    }
+}

@@ -1,0 +1,139 @@
+//! Waiting until a job that was enqueued has run, for `--wait`.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use redis::RedisError;
+use serde_json::Value;
+
+use super::Queue;
+use super::claim::{Entry, Scheduled};
+use super::consumer::BLOCK;
+use super::error::QueueError;
+use super::link::Link;
+use super::topic::{Flow, Lane, Topic};
+
+/// How a run that somebody waited for ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ended {
+    /// Done, with its one-word result and details.
+    Done {
+        /// Such as `created`.
+        result: String,
+        /// What the handler reported.
+        detail: Option<Value>,
+    },
+    /// An attempt failed; it is tried again later.
+    Failed {
+        /// What the attempt said.
+        error: String,
+    },
+    /// It failed for good.
+    Dead {
+        /// What the last attempt said.
+        error: String,
+    },
+}
+
+/// Looks out for the end of a run that starts after the waiter was made.
+pub struct Waiter {
+    queue: Queue,
+    link: Link,
+    flow: Flow,
+    topic: Topic,
+    key: String,
+    since: DateTime<Utc>,
+    done: String,
+    dead: String,
+}
+
+/// What XREAD answers: stream → entries.
+type Read = Option<std::collections::HashMap<String, Vec<Entry>>>;
+
+impl Queue {
+    /// A waiter for a job of this topic and key. Make it before enqueuing.
+    pub async fn waiter(&self, topic: Topic, key: &str) -> Result<Waiter, QueueError> {
+        let flow = topic.flow().ok_or_else(|| QueueError::Asked(format!("no flow runs the topic `{topic}`")))?;
+        let (seconds, micros): (i64, u32) = self.control.query(&redis::cmd("TIME")).await?;
+        let since = DateTime::from_timestamp(seconds, micros / 1000 * 1_000_000).unwrap_or_default();
+        Ok(Waiter {
+            link: self.control.another(BLOCK),
+            done: self.last_id(&self.keys.done(flow)).await?,
+            dead: self.last_id(&self.keys.dead(flow)).await?,
+            queue: self.clone(),
+            flow,
+            topic,
+            key: key.to_owned(),
+            since,
+        })
+    }
+
+    async fn last_id(&self, stream: &str) -> Result<String, QueueError> {
+        let last: Vec<Entry> =
+            self.control.query(redis::cmd("XREVRANGE").arg(stream).arg("+").arg("-").arg("COUNT").arg(1)).await?;
+        Ok(last.into_iter().next().map_or_else(|| "0-0".to_owned(), |(id, _)| id))
+    }
+}
+
+impl Waiter {
+    /// Waits for up to a second; `None`: not yet.
+    pub async fn poll(&mut self) -> Result<Option<Ended>, QueueError> {
+        let (done_key, dead_key) = (self.queue.keys.done(self.flow), self.queue.keys.dead(self.flow));
+        let mut cmd = redis::cmd("XREAD");
+        cmd.arg("BLOCK").arg((BLOCK / 5).as_millis().to_string()).arg("STREAMS");
+        cmd.arg(&done_key).arg(&dead_key).arg(&self.done).arg(&self.dead);
+        let read: Result<Read, RedisError> = self.link.query(&cmd).await;
+        let mut streams = read?.unwrap_or_default();
+        for (id, fields) in streams.remove(&done_key).unwrap_or_default() {
+            self.done = id;
+            let started = text(&fields, "started_at").and_then(|at| at.parse::<i64>().ok()).unwrap_or(0);
+            if self.is_mine(&fields) && started >= self.since.timestamp_millis() {
+                return Ok(Some(Ended::Done {
+                    result: text(&fields, "result").unwrap_or_default(),
+                    detail: text(&fields, "detail").and_then(|json| serde_json::from_str(&json).ok()),
+                }));
+            }
+        }
+        for (id, fields) in streams.remove(&dead_key).unwrap_or_default() {
+            self.dead = id;
+            if self.is_mine(&fields) {
+                return Ok(Some(Ended::Dead { error: text(&fields, "error").unwrap_or_default() }));
+            }
+        }
+        self.failed_attempt().await
+    }
+
+    /// A retry that was scheduled since we wait, with what the attempt said.
+    async fn failed_attempt(&self) -> Result<Option<Ended>, QueueError> {
+        let lock = self.queue.keys.lock(&self.topic, &self.key);
+        let text: Option<String> = self
+            .queue
+            .control
+            .query(redis::cmd("HGET").arg(self.queue.keys.scheduled_jobs(self.flow)).arg(lock))
+            .await?;
+        let job = text
+            .and_then(|text| serde_json::from_str::<Scheduled>(&text).ok())
+            .and_then(|scheduled| scheduled.job(Lane::First).ok());
+        Ok(job
+            .and_then(|job| job.errors.into_iter().next_back())
+            .filter(|error| error.at >= self.since)
+            .map(|error| Ended::Failed { error: error.error }))
+    }
+
+    /// The same lock is the same record or employee, whichever action asked.
+    fn is_mine(&self, fields: &[(Vec<u8>, Vec<u8>)]) -> bool {
+        let topic = text(fields, "topic").map(|topic| Topic::parse(&topic));
+        text(fields, "key").as_deref() == Some(&self.key)
+            && topic.is_some_and(|topic| topic.lock(&self.key) == self.topic.lock(&self.key))
+    }
+}
+
+fn text(fields: &[(Vec<u8>, Vec<u8>)], name: &str) -> Option<String> {
+    fields
+        .iter()
+        .find(|(field, _)| field == name.as_bytes())
+        .map(|(_, value)| String::from_utf8_lossy(value).into_owned())
+}
+
+/// How long `--wait` may reasonably take before a person is told to look at `status` instead.
+pub const PATIENCE: Duration = Duration::from_mins(30);
