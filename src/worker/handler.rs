@@ -1,0 +1,167 @@
+//! What the pool asks of a handler, and what a handler may ask of the pool.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use crate::queue::{Claim, Job, Outcome, Topic};
+
+/// Does the work of some topics. Runs many jobs at once, but never two of one key.
+#[async_trait]
+pub trait Handler: Send + Sync + 'static {
+    /// Whether it knows this topic.
+    fn serves(&self, topic: &Topic) -> bool;
+
+    /// Does the work. May be dropped at any await: when the lease is lost, or when the process has to stop.
+    async fn run(&self, job: &Job, run: &Run) -> Result<Success, Failure>;
+
+    /// Is told, still under the lock, what a failed run means for the job, before the queue is.
+    async fn failed(&self, job: &Job, run: &Run, outcome: &Outcome);
+}
+
+/// Asks an upstream that counts as down whether it is back.
+#[async_trait]
+pub trait Probe: Send + Sync + 'static {
+    /// The upstream's name in `status`.
+    fn name(&self) -> &'static str;
+
+    /// A cheap call; `Err` says what went wrong.
+    async fn ping(&self) -> Result<(), String>;
+}
+
+/// A run that reached its end.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Success {
+    /// One word for lists, such as `created` or `unchanged`.
+    pub result: String,
+    /// What a person who waits for the job should see.
+    pub detail: Option<Value>,
+}
+
+/// A run that did not reach its end.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// It failed and counts as an attempt.
+    #[error("{message}")]
+    Failed {
+        /// A stable word for the kind.
+        code: &'static str,
+        /// What happened, to which record, what to do.
+        message: String,
+        /// The upstream asked for at least this long a pause.
+        retry_after: Option<Duration>,
+    },
+    /// It failed for good: only a person can decide.
+    #[error("{message}")]
+    Final {
+        /// A stable word for the kind.
+        code: &'static str,
+        /// What happened, to which record, what to do.
+        message: String,
+    },
+    /// An upstream cannot be reached or is broken. Counts for its breaker; an attempt only while the breaker is closed.
+    #[error("{message}")]
+    Upstream {
+        /// The upstream's name in `status`.
+        upstream: &'static str,
+        /// What it said.
+        message: String,
+        /// It asked for at least this long a pause.
+        retry_after: Option<Duration>,
+    },
+    /// Nothing failed, but neither this nor any other job of the key may go on before this time.
+    #[error("waiting: {reason}")]
+    Hold {
+        /// From now.
+        after: Duration,
+        /// Why.
+        reason: String,
+        /// The upstream whose failure led here, if one did.
+        upstream: Option<(&'static str, String)>,
+    },
+    /// Nothing failed, but it cannot go on now.
+    #[error("later: {reason}")]
+    Later {
+        /// From now.
+        after: Duration,
+        /// Why.
+        reason: String,
+    },
+    /// The lease was lost: another run has the job, this one must not touch anything.
+    #[error("the lease was lost")]
+    LeaseLost,
+}
+
+/// The lease was lost: whatever comes next must not be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the lease was lost")]
+pub struct LeaseLost;
+
+impl From<LeaseLost> for Failure {
+    fn from(_: LeaseLost) -> Self {
+        Self::LeaseLost
+    }
+}
+
+/// The circumstances of one run.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// The lock and its value, for writes elsewhere that must not outlive the lease.
+    pub fence: (String, String),
+    /// When it was claimed, by Redis' clock, UTC.
+    pub started_at: DateTime<Utc>,
+    /// When the retry that this job replaces would have been due, if that is still ahead.
+    pub retry_due: Option<DateTime<Utc>>,
+    freshness: Arc<Freshness>,
+}
+
+/// When the lease was known to be held for the last time.
+#[derive(Debug)]
+pub(super) struct Freshness {
+    start: Instant,
+    confirmed_ms: AtomicU64,
+    lease: Duration,
+}
+
+impl Freshness {
+    fn confirm_as_of(&self, asked_at: Instant) {
+        let ms = u64::try_from(asked_at.saturating_duration_since(self.start).as_millis()).unwrap_or(u64::MAX);
+        self.confirmed_ms.fetch_max(ms, Ordering::Release);
+    }
+
+    /// How much of the lease is left for certain.
+    fn left(&self) -> Duration {
+        let confirmed = self.start + Duration::from_millis(self.confirmed_ms.load(Ordering::Acquire));
+        self.lease.saturating_sub(confirmed.elapsed())
+    }
+}
+
+impl Run {
+    /// The circumstances of a claim that was just granted.
+    pub(super) fn new(claim: &Claim, retry_due: Option<DateTime<Utc>>, lease: Duration, claimed_at: Instant) -> Self {
+        let (lock, value) = claim.fence();
+        Self {
+            fence: (lock.to_owned(), value.to_owned()),
+            started_at: claim.started_at(),
+            retry_due,
+            freshness: Arc::new(Freshness { start: claimed_at, confirmed_ms: AtomicU64::new(0), lease }),
+        }
+    }
+
+    /// To be asked before every write: a process that was frozen past its lease must not go on as if nothing happened.
+    pub fn check(&self) -> Result<(), LeaseLost> {
+        if self.freshness.left().is_zero() { Err(LeaseLost) } else { Ok(()) }
+    }
+
+    pub(super) fn left(&self) -> Duration {
+        self.freshness.left()
+    }
+
+    pub(super) fn confirm_as_of(&self, asked_at: Instant) {
+        self.freshness.confirm_as_of(asked_at);
+    }
+}

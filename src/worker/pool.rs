@@ -1,0 +1,265 @@
+//! One flow's pool of slots: read, claim, run, finish; stop in order.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+
+use super::finisher::{Ended, Slot, finish_all};
+use super::handler::{Failure, Handler, Run, Success};
+use super::health::Health;
+use super::policy::{Retries, outcome, unknown_topic};
+use super::renewer::Leases;
+use super::tender::Tender;
+use crate::queue::{BreakerState, Claimed, Consumer, Fault, Finish, Flow, Job, Lane, Outcome, Queue};
+
+/// How often a pool looks for what crashed workers left.
+const RECLAIM_EVERY: Duration = Duration::from_secs(2);
+/// How soon Redis is tried again when it is away.
+const REDIS_AGAIN: Duration = Duration::from_millis(500);
+/// What is kept of the drain time to tell the queue about the jobs that are handed back.
+const HAND_BACK: Duration = Duration::from_secs(2);
+
+/// What a pool needs.
+#[derive(Clone)]
+pub struct Options {
+    /// The queue.
+    pub queue: Queue,
+    /// The flow it serves.
+    pub flow: Flow,
+    /// A name unique to this process.
+    pub consumer: String,
+    /// Jobs that run at once.
+    pub concurrency: usize,
+    /// How long a lock lasts without renewal.
+    pub lease: Duration,
+    /// When failed jobs are tried again.
+    pub retries: Retries,
+    /// How long running jobs may go on after a stop was asked for.
+    pub drain: Duration,
+    /// Who does the work.
+    pub handlers: Vec<Arc<dyn Handler>>,
+    /// The upstreams that this flow needs.
+    pub health: Arc<Health>,
+    /// The mappings' names.
+    pub entities: Vec<String>,
+    /// The clock, UTC.
+    pub clock: fn() -> DateTime<Utc>,
+}
+
+/// A pool that runs until it is told to stop.
+pub struct Pool {
+    options: Arc<Options>,
+    places: Arc<Semaphore>,
+    sweeps: Arc<Semaphore>,
+    leases: Leases,
+    runs: TaskTracker,
+    /// Told to running jobs when the time to drain is over.
+    hurry: CancellationToken,
+}
+
+impl Pool {
+    /// A pool with these options. Nothing happens before `run`.
+    #[must_use]
+    pub fn new(options: Options) -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(options.concurrency)),
+            // Schedules get at most half of the slots, so that a person never waits for a sweep.
+            sweeps: Arc::new(Semaphore::new(options.concurrency.div_ceil(2))),
+            options: Arc::new(options),
+            leases: Leases::default(),
+            runs: TaskTracker::new(),
+            hurry: CancellationToken::new(),
+        }
+    }
+
+    /// Claims and runs jobs until `stop`; then drains, hands back what does not end in time, and returns.
+    pub async fn run(self, stop: CancellationToken) {
+        let options = Arc::clone(&self.options);
+        let helpers = CancellationToken::new();
+        let (ended, inbox) = mpsc::channel(options.concurrency.max(1) * 2);
+        let finisher = tokio::spawn(finish_all(options.queue.clone(), options.consumer.clone(), inbox));
+        let renewer = tokio::spawn(self.leases.clone().renew(
+            options.queue.clone(),
+            options.consumer.clone(),
+            options.lease,
+            helpers.clone(),
+        ));
+        let tender = Tender {
+            queue: options.queue.clone(),
+            flow: options.flow,
+            entities: options.entities.clone(),
+            health: Arc::clone(&options.health),
+        };
+        let tender = tokio::spawn(tender.run(stop.child_token()));
+        let mut consumer = Consumer::new(&options.queue, options.flow, &options.consumer, options.lease);
+        self.claim_until(&stop, &mut consumer, &ended).await;
+        self.drain(ended).await;
+        // The last finishes are told before the leases stop being kept.
+        let _ = finisher.await;
+        helpers.cancel();
+        let _ = tokio::join!(renewer, tender);
+        if let Err(error) = consumer.leave().await {
+            tracing::debug!(flow = %options.flow, %error, "consumer name stays in redis until it is tidied");
+        }
+    }
+
+    async fn claim_until(&self, stop: &CancellationToken, consumer: &mut Consumer, ended: &mpsc::Sender<Ended>) {
+        let mut reclaimed = Instant::now();
+        while !stop.is_cancelled() {
+            // One place is kept waiting for; the others that are free are counted.
+            let place = stop.run_until_cancelled(self.places.acquire()).await;
+            let Some(Ok(place)) = place else { break };
+            drop(place);
+            if self.options.health.is_down() {
+                stop.run_until_cancelled(tokio::time::sleep(REDIS_AGAIN)).await;
+                continue;
+            }
+            let free = self.places.available_permits();
+            let claimed_at = Instant::now();
+            let claimed = if reclaimed.elapsed() > RECLAIM_EVERY {
+                reclaimed = Instant::now();
+                consumer.reclaim(free.min(self.sweeps.available_permits().max(1))).await
+            } else {
+                // Never inside a select: a read that is dropped leaves its job pending, unseen.
+                consumer.next(free, self.sweeps.available_permits()).await
+            };
+            match claimed {
+                Ok(claimed) => {
+                    for claimed in claimed {
+                        self.start(claimed, claimed_at, ended.clone());
+                    }
+                }
+                // The tender says once that Redis is away; other errors are told here.
+                Err(error) => {
+                    if !error.is_unavailable() {
+                        tracing::error!(flow = %self.options.flow, %error, "jobs could not be claimed");
+                    }
+                    stop.run_until_cancelled(tokio::time::sleep(REDIS_AGAIN)).await;
+                }
+            }
+        }
+    }
+
+    fn start(&self, claimed: Claimed, claimed_at: Instant, ended: mpsc::Sender<Ended>) {
+        let slot = self.slot(claimed.claim.lane());
+        let (options, hurry) = (Arc::clone(&self.options), self.hurry.clone());
+        // The lock was set after the read began, so a lease that is counted from the grant is counted too long by the
+        // time of a call at most; count from now and keep that margin off.
+        let run = Run::new(
+            &claimed.claim,
+            claimed.retry_due,
+            options.lease,
+            claimed_at.max(Instant::now() - options.lease / 8),
+        );
+        let lost = CancellationToken::new();
+        let keeping = self.leases.keep(&claimed.claim, &run, &lost);
+        self.runs.spawn(async move {
+            let outcome = run_one(&options, &claimed.job, &run, &lost, &hurry).await;
+            let Some(outcome) = outcome else {
+                metrics::counter!("advosync_lost_leases_total", "flow" => options.flow.name()).increment(1);
+                tracing::warn!(topic = %claimed.job.topic, key = claimed.job.key, "a run was stopped because its lease was lost");
+                return;
+            };
+            let finish =
+                Finish { claimed, outcome, worker: options.consumer.clone(), ended_at: (options.clock)() };
+            let _ = ended.send(Ended { finish, run, _slot: slot, _keeping: keeping }).await;
+        });
+    }
+
+    /// The place that a job takes. It was free when the read began; should a read have brought one job more than there
+    /// was room for, that job runs all the same: it is claimed already.
+    fn slot(&self, lane: Lane) -> Slot {
+        let take = |from: &Arc<Semaphore>| Arc::clone(from).try_acquire_owned().ok();
+        let place = take(&self.places).unwrap_or_else(|| {
+            let extra = Arc::new(Semaphore::new(1));
+            extra.try_acquire_owned().expect("a semaphore of one that nobody shares has its permit")
+        });
+        Slot { _place: place, _sweep: (lane == Lane::Sweep).then(|| take(&self.sweeps)).flatten() }
+    }
+
+    async fn drain(&self, ended: mpsc::Sender<Ended>) {
+        self.runs.close();
+        let patience = self.options.drain.saturating_sub(HAND_BACK);
+        if tokio::time::timeout(patience, self.runs.wait()).await.is_err() {
+            tracing::warn!(flow = %self.options.flow, jobs = self.runs.len(), "time to drain is over; jobs are handed back");
+            self.hurry.cancel();
+            let _ = tokio::time::timeout(HAND_BACK, self.runs.wait()).await;
+        }
+        drop(ended);
+    }
+}
+
+/// Runs a job and decides what becomes of it. `None`: the lease was lost, say nothing.
+async fn run_one(
+    options: &Options,
+    job: &Job,
+    run: &Run,
+    lost: &CancellationToken,
+    hurry: &CancellationToken,
+) -> Option<Outcome> {
+    let span = tracing::info_span!("job", topic = %job.topic, key = job.key, attempt = job.attempt());
+    crate::telemetry::set_parent(&span, job.traceparent.as_deref());
+    let Some(handler) = options.handlers.iter().find(|handler| handler.serves(&job.topic)) else {
+        return Some(unknown_topic(job, (options.clock)()));
+    };
+    let mut work = {
+        let (handler, job, run) = (Arc::clone(handler), job.clone(), run.clone());
+        // A task of its own, so that a panic ends the job and not the pool.
+        tokio::spawn(async move { handler.run(&job, &run).await }.instrument(span.clone()))
+    };
+    let cut_short = tokio::select! {
+        biased;
+        ended = &mut work => Err(ended),
+        () = lost.cancelled() => Ok(None),
+        () = hurry.cancelled() => Ok(Some(Outcome::Back)),
+    };
+    let ended = match cut_short {
+        Err(ended) => ended,
+        Ok(outcome) => {
+            // Nothing of it may go on once its lock is free for others.
+            work.abort();
+            let _ = work.await;
+            return outcome;
+        }
+    };
+    let failure = match ended {
+        Ok(Ok(Success { result, detail })) => {
+            options.health.succeeded(&options.queue).await;
+            return Some(Outcome::Done { result, detail });
+        }
+        Ok(Err(failure)) => failure,
+        Err(panic) => {
+            let error = Fault::new(
+                "panic",
+                format!("the program has an error and gave up on {} {}: {panic}", job.topic, job.key),
+            );
+            tracing::error!(parent: &span, error = error.message, "a job panicked and goes to the dead letters");
+            return Some(Outcome::Dead { error });
+        }
+    };
+    let breaker = report(options, &failure).await;
+    let outcome = outcome(&failure, job, &options.retries, breaker, rand::random())?;
+    tracing::warn!(parent: &span, error = %failure, "a run did not succeed");
+    tokio::select! {
+        () = handler.failed(job, run, &outcome).instrument(span) => Some(outcome),
+        () = lost.cancelled() => None,
+        () = hurry.cancelled() => Some(outcome),
+    }
+}
+
+/// Tells the breaker about a failure of its upstream.
+async fn report(options: &Options, failure: &Failure) -> BreakerState {
+    let (upstream, message) = match failure {
+        Failure::Upstream { upstream, message, .. } => (*upstream, message.as_str()),
+        Failure::Hold { upstream: Some((upstream, message)), .. } => (*upstream, message.as_str()),
+        _ => return BreakerState::Closed,
+    };
+    options.health.suspect(upstream);
+    // With Redis away nothing is known; the finish fails as well then, and the job runs again.
+    options.queue.report_upstream(upstream, Err(message)).await.unwrap_or(BreakerState::Open)
+}

@@ -1,0 +1,62 @@
+//! Looks after a flow while its jobs run: due retries, orphaned waiters, the health of its upstreams.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use super::health::Health;
+use crate::queue::{Flow, Queue, QueueError};
+
+/// How often a flow is looked after, at least.
+const TICK: Duration = Duration::from_secs(1);
+/// How often names and sets are tidied.
+const TIDY: Duration = Duration::from_mins(1);
+
+/// What the tender needs.
+pub(super) struct Tender {
+    pub(super) queue: Queue,
+    pub(super) flow: Flow,
+    /// The mappings' names, whose pending sets belong to the flow.
+    pub(super) entities: Vec<String>,
+    pub(super) health: Arc<Health>,
+}
+
+impl Tender {
+    /// Tends until `stop`.
+    pub(super) async fn run(self, stop: CancellationToken) {
+        let mut tidied = Instant::now();
+        let mut away = false;
+        let mut pause = Duration::ZERO;
+        while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
+            pause = TICK;
+            match self.tick().await {
+                Ok(next) => {
+                    if away {
+                        tracing::info!(flow = %self.flow, "redis is back");
+                    }
+                    away = false;
+                    pause = next.map_or(TICK, |next| next.clamp(Duration::from_millis(10), TICK));
+                }
+                Err(error) => {
+                    if !away {
+                        tracing::error!(flow = %self.flow, %error, "redis is away; jobs wait until it is back");
+                    }
+                    away = true;
+                }
+            }
+            if tidied.elapsed() > TIDY && self.queue.tidy(self.flow, &self.entities).await.is_ok() {
+                tidied = Instant::now();
+            }
+        }
+    }
+
+    async fn tick(&self) -> Result<Option<Duration>, QueueError> {
+        let tended = self.queue.tend(self.flow).await?;
+        if let Some(down) = self.health.look(&self.queue).await? {
+            let claiming = if down { "stopped" } else { "started" };
+            tracing::warn!(flow = %self.flow, claiming, "claiming of jobs changed because of an upstream");
+        }
+        Ok(tended.next_due)
+    }
+}
