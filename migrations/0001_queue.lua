@@ -218,7 +218,10 @@ local function finish(keys, args)
     local buried = redis.call('HMGET', open, unpack(succeeded))
     for i, lock in ipairs(succeeded) do
       if buried[i] then
-        for id in string.gmatch(buried[i], '%S+') do redis.call('HSET', resolved, id, now) end
+        for id in string.gmatch(buried[i], '%S+') do
+          -- it may have been replayed or discarded meanwhile
+          if #redis.call('XRANGE', dead, id, id) > 0 then redis.call('HSET', resolved, id, now) end
+        end
         redis.call('HDEL', open, lock)
       end
     end

@@ -1,6 +1,5 @@
 //! Reading jobs: a connection of its own, both lanes, and what crashed consumers left behind.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use redis::RedisError;
@@ -20,7 +19,7 @@ pub(super) const BLOCK: Duration = Duration::from_secs(1);
 const RECLAIM_MARGIN: Duration = Duration::from_secs(1);
 
 /// What XREADGROUP answers: stream → entries.
-type Read = Option<HashMap<String, Vec<Entry>>>;
+pub(super) type Read = Option<Vec<(String, Vec<Entry>)>>;
 
 /// Reads and claims the jobs of one flow, under a name of its own.
 pub struct Consumer {
@@ -210,12 +209,12 @@ impl Consumer {
             cmd.arg(from);
         }
         let answer: Read = self.reader.query(&cmd).await?;
-        let mut streams = answer.unwrap_or_default();
-        Ok(lanes
-            .iter()
-            .filter_map(|lane| {
-                streams.remove(&self.queue.keys.stream(self.flow, *lane)).map(|entries| (*lane, entries))
-            })
+        let lane_of =
+            |stream: &str| lanes.iter().copied().find(|lane| self.queue.keys.stream(self.flow, *lane) == stream);
+        Ok(answer
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|(stream, entries)| Some((lane_of(&stream)?, entries)))
             .filter(|(_, entries)| !entries.is_empty())
             .collect())
     }

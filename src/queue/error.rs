@@ -36,12 +36,8 @@ impl From<redis::RedisError> for QueueError {
             error.code(),
             Some("LOADING" | "MASTERDOWN" | "READONLY" | "CLUSTERDOWN" | "TRYAGAIN" | "MISCONF" | "BUSY" | "UNBLOCKED")
         );
-        if busy
-            || error.code().is_none() && (error.is_io_error() || error.is_unrecoverable_error() || error.is_timeout())
-        {
-            Self::Unavailable(error.to_string())
-        } else {
-            Self::Refused(error.to_string())
-        }
+        let away =
+            error.is_io_error() || error.is_timeout() || error.is_connection_dropped() || error.is_connection_refusal();
+        if busy || away { Self::Unavailable(error.to_string()) } else { Self::Refused(error.to_string()) }
     }
 }

@@ -7,10 +7,13 @@ use super::keys::{GROUP, Keys};
 use super::link::Link;
 use super::topic::{Flow, Lane};
 
-/// The library of this layout. A released layout's code never changes: what changes gets a new number.
-pub(super) const LIBRARY: &str = include_str!("../../migrations/0001_queue.lua");
-/// The library with stable names, for people.
-pub(super) const ADMIN_LIBRARY: &str = include_str!("../../migrations/admin.lua");
+/// The libraries by name. A released layout's code never changes: what changes gets a new number. The last one has
+/// stable names, for people.
+pub(super) const LIBRARIES: [(&str, &str); 3] = [
+    ("advosync_1", include_str!("../../migrations/0001_queue.lua")),
+    ("advosync_1_ledger", include_str!("../../migrations/0001_ledger.lua")),
+    ("advosync_admin", include_str!("../../migrations/admin.lua")),
+];
 /// Put before the names of this layout's functions.
 const FUNCTION_PREFIX: &str = "advosync_1_";
 
@@ -95,9 +98,9 @@ fn is_missing_function(error: &RedisError) -> bool {
     error.to_string().contains("Function not found")
 }
 
-/// Loads both libraries, replacing what is there.
+/// Loads the libraries, replacing what is there.
 pub(super) async fn load_libraries(link: &Link) -> Result<(), QueueError> {
-    for code in [LIBRARY, ADMIN_LIBRARY] {
+    for (_, code) in LIBRARIES {
         let () = link.query(redis::cmd("FUNCTION").arg("LOAD").arg("REPLACE").arg(code)).await?;
     }
     Ok(())

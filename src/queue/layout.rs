@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::Queue;
 use super::error::QueueError;
-use super::functions::{ADMIN_LIBRARY, Call, LIBRARY, create_groups, load_libraries};
+use super::functions::{Call, LIBRARIES, create_groups, load_libraries};
 use super::topic::Flow;
 
 /// What this binary speaks.
@@ -171,8 +171,13 @@ impl Queue {
     async fn has_functions(&self) -> Result<bool, QueueError> {
         let found: Vec<redis::Value> =
             self.bulk.query(redis::cmd("FUNCTION").arg("LIST").arg("LIBRARYNAME").arg("advosync_*")).await?;
-        let text = format!("{found:?}");
-        Ok(text.contains(&format!("advosync_{LAYOUT}\"")) && text.contains("advosync_admin\""))
+        // Each row is a flat map; only the names matter here.
+        let names: Vec<String> = found
+            .iter()
+            .filter_map(|row| redis::from_redis_value_ref::<HashMap<String, redis::Value>>(row).ok())
+            .filter_map(|row| redis::from_redis_value_ref(row.get("library_name")?).ok())
+            .collect();
+        Ok(LIBRARIES.iter().all(|(name, _)| names.iter().any(|found| found == name)))
     }
 }
 
@@ -197,8 +202,9 @@ impl Marker {
 /// Tells one version of the functions from another while a layout is being developed.
 fn code_hash() -> String {
     let mut hash = Sha256::new();
-    hash.update(LIBRARY);
-    hash.update(ADMIN_LIBRARY);
+    for (_, code) in LIBRARIES {
+        hash.update(code);
+    }
     hex::encode(hash.finalize())
 }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::Queue;
 use super::claim::{Entry, Scheduled};
-use super::consumer::BLOCK;
+use super::consumer::{BLOCK, Read};
 use super::error::QueueError;
 use super::link::Link;
 use super::topic::{Flow, Lane, Topic};
@@ -47,9 +47,6 @@ pub struct Waiter {
     dead: String,
 }
 
-/// What XREAD answers: stream → entries.
-type Read = Option<std::collections::HashMap<String, Vec<Entry>>>;
-
 impl Queue {
     /// A waiter for a job of this topic and key. Make it before enqueuing.
     pub async fn waiter(&self, topic: Topic, key: &str) -> Result<Waiter, QueueError> {
@@ -83,8 +80,15 @@ impl Waiter {
         cmd.arg("BLOCK").arg((BLOCK / 5).as_millis().to_string()).arg("STREAMS");
         cmd.arg(&done_key).arg(&dead_key).arg(&self.done).arg(&self.dead);
         let read: Result<Read, RedisError> = self.link.query(&cmd).await;
-        let mut streams = read?.unwrap_or_default();
-        for (id, fields) in streams.remove(&done_key).unwrap_or_default() {
+        let streams = read?.unwrap_or_default();
+        let of = |key: &str| {
+            streams
+                .iter()
+                .filter(|(stream, _)| stream == key)
+                .flat_map(|(_, entries)| entries.clone())
+                .collect::<Vec<_>>()
+        };
+        for (id, fields) in of(&done_key) {
             self.done = id;
             let started = text(&fields, "started_at").and_then(|at| at.parse::<i64>().ok()).unwrap_or(0);
             if self.is_mine(&fields) && started >= self.since.timestamp_millis() {
@@ -94,7 +98,7 @@ impl Waiter {
                 }));
             }
         }
-        for (id, fields) in streams.remove(&dead_key).unwrap_or_default() {
+        for (id, fields) in of(&dead_key) {
             self.dead = id;
             if self.is_mine(&fields) {
                 return Ok(Some(Ended::Dead { error: text(&fields, "error").unwrap_or_default() }));

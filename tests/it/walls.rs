@@ -1,0 +1,91 @@
+//! The walls between the rooms (docs/architecture.md), held mechanically.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Rust files below a folder of `src`, with their text; comments are left out, so that prose may name a room.
+fn sources(room: &str) -> Vec<(PathBuf, String)> {
+    fn walk(path: &Path, out: &mut Vec<(PathBuf, String)>) {
+        if path.is_dir() {
+            for entry in fs::read_dir(path).unwrap() {
+                walk(&entry.unwrap().path(), out);
+            }
+        } else if path.extension().is_some_and(|ext| ext == "rs") {
+            let text = fs::read_to_string(path).unwrap();
+            let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+            out.push((path.to_owned(), code.join("\n")));
+        }
+    }
+    let mut out = Vec::new();
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    walk(&src.join(room), &mut out);
+    assert!(!out.is_empty(), "no room {room}");
+    out
+}
+
+fn check(room: &str, forbidden: &[&str]) {
+    for (path, code) in sources(room) {
+        for word in forbidden {
+            assert!(!code.contains(word), "{} must not say `{word}`", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_queue_knows_none_of_the_systems() {
+    check("queue", &["crate::sync", "crate::clients", "crate::worker", "crate::ingress", "crate::settings"]);
+}
+
+#[test]
+fn clients_decide_nothing() {
+    check("clients", &["crate::sync", "crate::worker", "crate::ingress", "crate::settings"]);
+}
+
+#[test]
+fn producers_and_the_console_never_call_upstreams() {
+    for room in ["ingress", "cron", "console"] {
+        check(room, &["crate::clients", "crate::sync", "crate::worker"]);
+    }
+}
+
+#[test]
+fn the_worker_knows_no_system() {
+    check("worker", &["crate::sync", "crate::clients"]);
+}
+
+#[test]
+fn deciding_is_pure() {
+    let thin = ["execute.rs", "handler.rs", "ledger.rs", "sweep.rs", "inspect.rs"];
+    for (path, code) in sources("sync") {
+        if thin.iter().any(|name| path.ends_with(name)) || path.components().any(|part| part.as_os_str() == "execute") {
+            continue;
+        }
+        for word in ["crate::clients", "redis::", "Utc::now", "Instant::now", "SystemTime", ".await", "tokio::"] {
+            let tests = code.find("#[cfg(test)]").unwrap_or(code.len());
+            assert!(!code[..tests].contains(word), "{} decides, so it must not say `{word}`", path.display());
+        }
+    }
+}
+
+#[test]
+fn only_the_queue_and_the_ledger_spell_redis_keys() {
+    for (path, code) in sources("") {
+        let file = path.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap();
+        if file.starts_with("queue") || file == Path::new("sync/ledger.rs") {
+            continue;
+        }
+        let tests = code.find("#[cfg(test)]").unwrap_or(code.len());
+        for word in [
+            "redis::cmd",
+            "redis::pipe",
+            "\"jobs:",
+            "\"vmh:",
+            "\"ledger:",
+            "\"sync_lock:",
+            "_pending\"",
+            "calendar_sync:lock",
+        ] {
+            assert!(!code[..tests].contains(word), "{} must not say `{word}`", path.display());
+        }
+    }
+}
