@@ -1,0 +1,189 @@
+//! Entity definitions as data: what a mapping file says, read, checked and typed.
+//!
+//! Canonical field names are Advoware's spellings; they name the fields in snapshots, merges and notes.
+//! `docs/mapping.md` is the page for people who write such a file.
+
+mod check;
+mod fault;
+mod load;
+mod parse;
+mod reader;
+mod search;
+#[cfg(test)]
+mod tests;
+
+pub use fault::MappingFault;
+pub use load::{DEFAULT_FOLDER, Mappings};
+
+use super::convert::Conversion;
+
+/// One entity: everything that record sync knows about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mapping {
+    /// Name in topics (`vmh.<name>.*`), routes and keys; `[a-z0-9_]+`.
+    pub name: String,
+    /// EspoCRM's end.
+    pub espocrm: EspocrmEnd,
+    /// Advoware's end.
+    pub advoware: AdvowareEnd,
+    /// Person or company rule (seed 004), where the entity has one.
+    pub person: Option<Person>,
+    /// All synced fields; those of the person rule come first.
+    pub fields: Vec<Field>,
+    /// How a record that may exist already is found again.
+    pub search: Search,
+    /// What deleting the EspoCRM record does to Advoware's.
+    pub on_delete: OnDelete,
+    /// Settings of the periodic sweep.
+    pub sweep: Sweep,
+}
+
+/// EspoCRM's entity and the names of its sync fields (seed 004).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EspocrmEnd {
+    /// Entity type, for example `CBeteiligte`.
+    pub entity: String,
+    /// Holds Advoware's id.
+    pub link: String,
+    /// Holds the rowId of the last agreement.
+    pub row_id: String,
+    /// `clean`, `dirty`, `failed`, …
+    pub status: String,
+    /// UTC time of the last success.
+    pub last_sync: String,
+    /// Text of the last failure.
+    pub error: String,
+    /// Mirror of the queue's attempt.
+    pub retries: String,
+}
+
+/// Advoware's resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdvowareEnd {
+    /// Path below the API base, without a slash at either end.
+    pub path: String,
+    /// Field with the record's number.
+    pub id: String,
+    /// Field with the opaque version (`rowId`).
+    pub version: String,
+    /// Field with a change time, for seed 004's fallback where a rowId is missing.
+    pub modified: Option<String>,
+}
+
+/// The attributes behind the person or company rule (seed 004, "Person vs. Firma Mapping").
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// EspoCRM's first name; non-blank means person.
+    pub espocrm_first: String,
+    /// EspoCRM's last name.
+    pub espocrm_last: String,
+    /// EspoCRM's company name.
+    pub espocrm_company: String,
+    /// Advoware's first name, canonical; non-blank means person.
+    pub advoware_first: String,
+    /// Advoware's last or company name, canonical.
+    pub advoware_name: String,
+}
+
+/// One synced field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// Where EspoCRM keeps it.
+    pub source: Source,
+    /// Advoware's field, which is also the canonical name.
+    pub advoware: String,
+    /// What a note calls it.
+    pub label: String,
+    /// How values are compared and written.
+    pub convert: Conversion,
+    /// Which way changes flow.
+    pub direction: Direction,
+    /// A required field is never written blank, on either side.
+    pub required: bool,
+}
+
+/// Where EspoCRM keeps a field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// One attribute.
+    Attribute(String),
+    /// The first name of the person rule.
+    First,
+    /// The last or company name of the person rule.
+    Name,
+}
+
+/// Which way a field's changes flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Either way.
+    Both,
+    /// EspoCRM → Advoware only.
+    ToAdvoware,
+    /// Advoware → EspoCRM only.
+    ToEspocrm,
+}
+
+/// Search keys of interrupted creates and of linking (design S3, S4).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Search {
+    /// Fields whose equality makes two records candidates for being the same; empty: no usable search.
+    pub keys: Vec<SearchKey>,
+    /// Fields that prove two records different when both are filled and unequal.
+    pub unless_different: Vec<String>,
+}
+
+/// One search key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SearchKey {
+    /// Canonical field.
+    pub field: String,
+    /// Name of Advoware's query parameter; a wrong one is ignored silently there, so results are filtered again.
+    pub parameter: String,
+}
+
+/// What deleting the EspoCRM record does to Advoware's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnDelete {
+    /// Advoware's record stays; the pair is dissolved.
+    Keep,
+    /// Advoware's record is deleted.
+    Delete,
+}
+
+/// Settings of the periodic sweep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sweep {
+    /// Clean records are compared again after this many hours.
+    pub recheck_hours: u32,
+    /// Records in one page of EspoCRM's list, 1 to 200 (EspoCRM's own limit).
+    pub page: u32,
+}
+
+impl Mapping {
+    /// The field with this canonical name.
+    #[must_use]
+    pub fn field(&self, canonical: &str) -> Option<&Field> {
+        self.fields.iter().find(|field| field.advoware == canonical)
+    }
+}
+
+impl Field {
+    /// Whether the field belongs to the person or company rule, which is merged and written as a group.
+    #[must_use]
+    pub fn is_name(&self) -> bool {
+        !matches!(self.source, Source::Attribute(_))
+    }
+
+    /// Whether EspoCRM's changes go to Advoware.
+    #[must_use]
+    pub fn may_flow_to_advoware(&self) -> bool {
+        self.direction != Direction::ToEspocrm
+    }
+
+    /// Whether Advoware's changes go to EspoCRM.
+    #[must_use]
+    pub fn may_flow_to_espocrm(&self) -> bool {
+        self.direction != Direction::ToAdvoware
+    }
+}

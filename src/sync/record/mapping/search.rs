@@ -1,0 +1,41 @@
+//! Finding a record again that may exist already (design S3 "Linking", S4).
+
+use super::{Field, Mapping};
+use crate::sync::record::normal::{Content, Seen};
+
+impl Mapping {
+    /// Query parameters that list Advoware's records with the same search keys; blank keys are left out.
+    /// None where no usable search exists: no keys in the mapping, a key that is hidden, or all of them blank.
+    #[must_use]
+    pub fn search_query(&self, content: &Content) -> Option<Vec<(&str, String)>> {
+        let mut query = Vec::new();
+        for key in &self.search.keys {
+            match content.get(&key.field) {
+                Seen::Absent => return None,
+                Seen::Blank => {}
+                Seen::Value(value) => query.push((key.parameter.as_str(), value.to_owned())),
+            }
+        }
+        (!query.is_empty()).then_some(query)
+    }
+
+    /// Whether all search keys are known on both sides and equal. Advoware ignores a parameter it does not know, so
+    /// every answer is filtered with this.
+    #[must_use]
+    pub fn same_search_keys(&self, one: &Content, other: &Content) -> bool {
+        let same = |field: &Field| field.same(one.get(&field.advoware), other.get(&field.advoware));
+        let mut keys = self.search.keys.iter().filter_map(|key| self.field(&key.field)).peekable();
+        keys.peek().is_some() && keys.all(same)
+    }
+
+    /// Whether a field that tells records apart (`unless_different`) is filled on both sides and unequal.
+    #[must_use]
+    pub fn proven_different(&self, one: &Content, other: &Content) -> bool {
+        self.search.unless_different.iter().filter_map(|name| self.field(name)).any(|field| {
+            match (one.get(&field.advoware), other.get(&field.advoware)) {
+                (Seen::Value(a), Seen::Value(b)) => !field.convert.same(a, b),
+                _ => false,
+            }
+        })
+    }
+}

@@ -1,0 +1,91 @@
+//! The note on a record's stream that tells people what a sync decided over their heads. German, as they read it.
+
+use std::fmt::Write;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use chrono_tz::Europe::Berlin;
+
+use super::convert::Conversion;
+use super::mapping::{Field, Mapping};
+use super::merge::{BlockReason, Blocked, Difference, Merged, Side};
+use super::normal_write::Replaced;
+
+/// Longest piece of a value that a note quotes, in characters; the rest is cut with `…`.
+const QUOTED: usize = 200;
+
+/// The text of a note at `when`, or none where there is nothing to tell. `cleared` are the values that writing a clean
+/// person or company group removed.
+#[must_use]
+pub fn note_for(mapping: &Mapping, merged: &Merged, cleared: &[Replaced], when: DateTime<Utc>) -> Option<String> {
+    let mut note = String::new();
+    section(&mut note, "In EspoCRM und in Advoware verschieden geändert:", &merged.conflicts, |it| {
+        difference(mapping, it)
+    });
+    section(&mut note, "Beim Abgleich ersetzt:", &merged.replaced, |it| difference(mapping, it));
+    section(&mut note, "In EspoCRM geleert (Person oder Firma):", cleared, |it| {
+        format!("{}: bisher {}", it.attribute, quoted(&it.old))
+    });
+    section(&mut note, "Nicht übernommen:", &merged.blocked, |it| blocked(mapping, it));
+    let local = when.with_timezone(&Berlin).format("%d.%m.%Y, %H:%M Uhr");
+    (!note.is_empty()).then(|| format!("Abgleich mit Advoware am {local}{note}"))
+}
+
+fn section<T>(note: &mut String, title: &str, items: &[T], line: impl Fn(&T) -> String) {
+    if items.is_empty() {
+        return;
+    }
+    let _ = write!(note, "\n\n{title}");
+    for item in items {
+        let _ = write!(note, "\n- {}", line(item));
+    }
+}
+
+fn difference(mapping: &Mapping, difference: &Difference) -> String {
+    let field = mapping.field(&difference.field);
+    let (ours, theirs) = (shown(field, difference.espocrm.as_deref()), shown(field, difference.advoware.as_deref()));
+    let label = label(field, &difference.field);
+    match difference.winner {
+        Side::Espocrm => format!("{label}: EspoCRM {ours} gilt, Advoware {theirs} wurde ersetzt"),
+        Side::Advoware => format!("{label}: Advoware {theirs} gilt, EspoCRM {ours} wurde ersetzt"),
+    }
+}
+
+fn blocked(mapping: &Mapping, blocked: &Blocked) -> String {
+    let field = mapping.field(&blocked.field);
+    let from = match blocked.from {
+        Side::Espocrm => "EspoCRM",
+        Side::Advoware => "Advoware",
+    };
+    let why = match blocked.reason {
+        BlockReason::Direction => "dieses Feld wird nur in der anderen Richtung abgeglichen",
+        BlockReason::Required => "ein Name oder Pflichtfeld darf nicht leer werden",
+        BlockReason::Refused(_) => "EspoCRM nimmt diesen Wert nicht an",
+    };
+    format!("{}: {from} {} ({why})", label(field, &blocked.field), shown(field, blocked.value.as_deref()))
+}
+
+fn label<'t>(field: Option<&'t Field>, name: &'t str) -> &'t str {
+    field.map_or(name, |field| &field.label)
+}
+
+fn shown(field: Option<&Field>, value: Option<&str>) -> String {
+    let Some(value) = value else { return "leer".to_owned() };
+    let day = NaiveDate::parse_from_str(value, "%Y-%m-%d").ok();
+    match day.filter(|_| field.is_some_and(|field| field.convert == Conversion::Date)) {
+        Some(day) => quoted(&day.format("%d.%m.%Y").to_string()),
+        None => quoted(value),
+    }
+}
+
+/// One line in German quotation marks.
+fn quoted(value: &str) -> String {
+    let line = value.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= QUOTED {
+        return format!("„{line}“");
+    }
+    format!("„{}…“", line.chars().take(QUOTED).collect::<String>())
+}
+
+#[cfg(test)]
+#[path = "merge_note_tests.rs"]
+mod tests;

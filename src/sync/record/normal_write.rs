@@ -1,0 +1,106 @@
+//! From the normal form back into the systems' records. Only what changes is written.
+
+use serde_json::{Map, Value};
+
+use super::mapping::{Mapping, Source};
+use super::normal::{Content, Seen};
+
+/// What to PUT to EspoCRM.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EspocrmWrite {
+    /// Attributes of the PUT (a partial update).
+    pub attributes: Map<String, Value>,
+    /// Changes that EspoCRM would refuse; they are not in `attributes`.
+    pub unwritable: Vec<Unwritable>,
+    /// Non-blank values that go because the person or company group is written clean.
+    pub replaced: Vec<Replaced>,
+}
+
+/// A change that cannot be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unwritable {
+    /// Canonical field.
+    pub field: String,
+    /// The value that stays behind.
+    pub value: String,
+    /// Why.
+    pub reason: &'static str,
+}
+
+/// A value that is removed from EspoCRM without being a canonical field's old value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replaced {
+    /// EspoCRM's attribute.
+    pub attribute: String,
+    /// What it held.
+    pub old: String,
+}
+
+impl EspocrmWrite {
+    pub(super) fn set(&mut self, attribute: &str, text: Option<&str>) {
+        self.attributes.insert(attribute.to_owned(), text.map_or(Value::Null, |text| Value::String(text.to_owned())));
+    }
+}
+
+impl Mapping {
+    /// Puts changes into the whole Advoware record that was read (its PUT takes the whole object). What does not
+    /// change, in meaning, keeps its bytes; fields that the mapping does not name are not touched.
+    pub fn write_advoware(&self, changes: &Content, whole: &mut Map<String, Value>) {
+        for field in &self.fields {
+            let name = &field.advoware;
+            let new = changes.get(name);
+            let existing = whole.get(name);
+            let value = match new {
+                Seen::Absent => continue,
+                Seen::Blank => Value::Null,
+                Seen::Value(text) => field.convert.write(text, existing),
+            };
+            let old = existing.and_then(|value| field.convert.read(value).ok());
+            let unchanged = old.is_some_and(|old| field.same(old.as_deref().map_or(Seen::Blank, Seen::Value), new));
+            if !unchanged {
+                whole.insert(name.clone(), value);
+            }
+        }
+    }
+
+    /// The body that creates an Advoware record: everything filled that may flow there.
+    #[must_use]
+    pub fn new_advoware(&self, content: &Content) -> Map<String, Value> {
+        let mut filled = Content::default();
+        for field in self.fields.iter().filter(|field| field.may_flow_to_advoware()) {
+            if let Seen::Value(_) = content.get(&field.advoware) {
+                filled.set(&field.advoware, content.get(&field.advoware));
+            }
+        }
+        let mut body = Map::new();
+        self.write_advoware(&filled, &mut body);
+        body
+    }
+
+    /// The partial update that brings changes into the EspoCRM record `current`.
+    #[must_use]
+    pub fn write_espocrm(&self, changes: &Content, current: &Map<String, Value>) -> EspocrmWrite {
+        let mut write = EspocrmWrite::default();
+        if let Some(person) = &self.person {
+            person.write_espocrm(changes, current, &mut write);
+        }
+        for field in &self.fields {
+            let Source::Attribute(attribute) = &field.source else { continue };
+            let text = match changes.get(&field.advoware) {
+                Seen::Absent => continue,
+                Seen::Blank => {
+                    write.set(attribute, None);
+                    continue;
+                }
+                Seen::Value(text) => text,
+            };
+            if let Some(reason) = field.convert.espocrm_refuses(text) {
+                let (field, value) = (field.advoware.clone(), text.to_owned());
+                write.unwritable.push(Unwritable { field, value, reason });
+            } else {
+                write.attributes.insert(attribute.clone(), field.convert.write(text, current.get(attribute)));
+            }
+        }
+        write
+    }
+}
