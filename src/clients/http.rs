@@ -2,10 +2,11 @@
 //! effect of the call, and how much of an answer is read and shown.
 
 use std::error::Error as _;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use reqwest::Method;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde_json::Value;
 use tokio_util::bytes::{Bytes, BytesMut};
@@ -16,6 +17,21 @@ pub(super) const MAX_ANSWER_BYTES: usize = 32 * 1024 * 1024;
 const SNIPPET_CHARS: usize = 200;
 /// An upstream that asks for more than this is believed only so far.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Which request it was: method and path. The query is left out (it may hold names), except for a record's key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// The HTTP method.
+    pub method: Method,
+    /// The path below the base URL, or the whole address of a service beside it (sign-in, discovery).
+    pub path: String,
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} {}", self.method, self.path)
+    }
+}
 
 /// Why a call brought no usable answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

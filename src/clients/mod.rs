@@ -8,5 +8,5 @@ pub mod espocrm;
 mod http;
 mod secret;
 
-pub use http::Cause;
+pub use http::{Call, Cause};
 pub use secret::Secret;

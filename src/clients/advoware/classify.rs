@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 
-use super::error::{Call, Error};
-use crate::clients::Cause;
+use super::error::Error;
 use crate::clients::http::{described, is_html, snippet, text};
+use crate::clients::{Call, Cause};
 
 /// What the vendor's gateway says while the firm's own server is away: passes by itself.
 const OFFLINE: &str = "ist nicht angemeldet";

@@ -10,9 +10,9 @@ use url::Url;
 
 use super::address;
 use super::classify::configuration;
-use super::error::{Call, Error};
+use super::error::Error;
 use super::options::Options;
-use crate::clients::{Cause, http};
+use crate::clients::{Call, Cause, http};
 
 /// The vendor may move a firm; nobody should have to restart for that.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(60 * 60);

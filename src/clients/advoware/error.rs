@@ -1,26 +1,8 @@
 //! What can go wrong, told so that a caller can decide without knowing HTTP.
 
-use std::fmt;
 use std::time::Duration;
 
-use reqwest::Method;
-
-use crate::clients::Cause;
-
-/// Which request it was: method and path. The query is left out (it may hold names), except for a record's key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Call {
-    /// The HTTP method.
-    pub method: Method,
-    /// The path below the base URL, or the whole address of the sign-in and discovery services.
-    pub path: String,
-}
-
-impl fmt::Display for Call {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{} {}", self.method, self.path)
-    }
-}
+use crate::clients::{Call, Cause};
 
 /// A failed call. `Display` is a sentence for a person, with the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -13,8 +13,8 @@ use tokio_util::bytes::Bytes;
 use super::address;
 use super::classify::{Refusal, configuration};
 use super::client::Client;
-use super::error::{Call, Error};
-use crate::clients::{Cause, Secret, http};
+use super::error::Error;
+use crate::clients::{Call, Cause, Secret, http};
 
 /// What is to be sent.
 pub(super) struct Request {

@@ -7,9 +7,9 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::bytes::Bytes;
 
 use super::client::Client;
-use super::error::{Call, Error};
+use super::error::Error;
 use super::exchange::Request;
-use crate::clients::{Cause, http};
+use crate::clients::{Call, Cause, http};
 
 /// A place among the concurrent calls, held until the answer's last byte.
 pub struct Admission {

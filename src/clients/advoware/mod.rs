@@ -27,7 +27,7 @@ mod tests;
 pub use address::Key;
 pub use client::Client;
 pub use employees::Employee;
-pub use error::{Call, Error};
+pub use error::Error;
 pub use forward::{Admission, Forwarded, Outgoing};
 pub use options::Options;
 pub use records::{Created, Record};

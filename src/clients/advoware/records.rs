@@ -5,9 +5,9 @@ use serde_json::{Map, Value};
 
 use super::address::{self, Key};
 use super::client::Client;
-use super::error::{Call, Error};
+use super::error::Error;
 use super::exchange::Request;
-use crate::clients::{Cause, http};
+use crate::clients::{Call, Cause, http};
 
 /// One record as Advoware sent it, every field kept.
 pub type Record = Map<String, Value>;

@@ -9,11 +9,11 @@ use reqwest::Method;
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
-use super::error::{Call, Error};
+use super::error::Error;
 use super::options::Options;
 use super::sign_in::{Stamp, sign_in};
 use super::token::{StoreError, TokenStore};
-use crate::clients::{Cause, Secret};
+use crate::clients::{Call, Cause, Secret};
 
 /// What the lease lasts beyond the sign-in's own timeout.
 const SLACK: Duration = Duration::from_secs(5);

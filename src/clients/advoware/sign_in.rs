@@ -8,10 +8,10 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::classify::{Refusal, configuration};
-use super::error::{Call, Error};
+use super::error::Error;
 use super::options::Options;
 use super::signature::signature;
-use crate::clients::{Secret, http};
+use crate::clients::{Call, Secret, http};
 
 /// A token is given up this long before it ends, so that a call under way does not meet the end.
 const MARGIN: TimeDelta = TimeDelta::seconds(60);
