@@ -7,6 +7,8 @@ pub mod advoware;
 pub mod espocrm;
 mod http;
 mod secret;
+#[cfg(test)]
+pub(crate) mod stand_in;
 
 pub use http::{Call, Cause};
 pub use secret::Secret;

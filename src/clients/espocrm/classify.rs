@@ -85,8 +85,8 @@ impl Refusal<'_> {
             (Some("modified"), mut body) => Error::VersionConflict {
                 call: Box::new(call),
                 version_number: body["versionNumber"].as_u64(),
-                values: match body["values"].take() {
-                    Value::Object(values) => values,
+                values: match body.get_mut("values").map(Value::take) {
+                    Some(Value::Object(values)) => values,
                     _ => serde_json::Map::new(),
                 },
             },
@@ -173,6 +173,17 @@ mod tests {
             }
         }
         assert!(matches!(error(400, None, body), Error::Validation { .. }));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_answer_is_a_panic(
+            status in 100_u16..=999,
+            reason in proptest::option::of("(duplicate|modified|Record x|Field validation failure;.*|.*)"),
+            body in r#"(\[\]|"x"|7|null|\{"values":\[\]\}|\{"messageTranslation":[17]\}|.*)"#,
+        ) {
+            let _ = error(status, reason.as_deref(), &body).to_string();
+        }
     }
 
     #[test]

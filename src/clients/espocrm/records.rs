@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use reqwest::header::{HeaderName, HeaderValue};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::client::Client;
 use super::error::Error;
@@ -87,7 +87,8 @@ impl Client {
             return Err(Error::Invalid { call, reason: format!("a page holds 1 to {MAX_SIZE} records") });
         }
         let mut answer = self.exchange(request).await?;
-        let Value::Array(items) = answer["list"].take() else {
+        // Indexing for writing panics on anything but an object, so the list is taken by name.
+        let Some(Value::Array(items)) = answer.get_mut("list").map(Value::take) else {
             return Err(unreadable(&call, &format!("not a page but {}", http::shape(&answer))));
         };
         let list = items.into_iter().map(|item| record(item, &call)).collect::<Result<_, _>>()?;
@@ -107,8 +108,8 @@ impl Client {
 
     /// Writes a note on a record's stream; answers the note's id. A user is told by `@name` in the text.
     pub async fn note_on_record(&self, parent_type: &str, parent_id: &str, post: &str) -> Result<String, Error> {
-        let fields = json!({ "type": "Post", "post": post, "parentType": parent_type, "parentId": parent_id });
-        let Value::Object(fields) = fields else { unreachable!("the literal above is an object") };
+        let fields = [("type", "Post"), ("post", post), ("parentType", parent_type), ("parentId", parent_id)];
+        let fields = fields.into_iter().map(|(name, value)| (name.to_owned(), Value::from(value))).collect();
         let note = self.create("Note", &fields, false).await?;
         Ok(id_of(&note).unwrap_or_default().to_owned())
     }
