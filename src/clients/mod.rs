@@ -1,4 +1,14 @@
 //! HTTP clients of the outside systems: sign-in, types, errors, limits. They decide nothing.
+//!
+//! What a caller needs in order to decide is in the errors: whether anything left this process, whether the effect of a
+//! write is unknown, whether the upstream as a whole is down.
 
 pub mod advoware;
 pub mod espocrm;
+mod http;
+mod secret;
+#[cfg(test)]
+pub(crate) mod stand_in;
+
+pub use http::{Call, Cause};
+pub use secret::Secret;
