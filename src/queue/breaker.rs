@@ -32,18 +32,23 @@ pub struct Upstream {
 }
 
 impl Queue {
-    /// Tells how a call to an upstream ended; `Err` carries what it said. Answers the state after that.
-    pub async fn report_upstream(&self, name: &str, result: Result<(), &str>) -> Result<BreakerState, QueueError> {
-        let (verb, message) = match result {
-            Ok(()) => ("ok", ""),
-            Err(message) => ("fail", message),
-        };
-        let (state, _failures): (String, i64) = Call::new("upstream")
-            .key(self.keys.upstream(name))
-            .args([verb, OPENS_AFTER, message])
-            .run(&self.control)
-            .await?;
+    /// Tells that a call to an upstream failed, and what it said; `at_once` opens the breaker without waiting for more.
+    /// Answers the state after that.
+    pub async fn fail_upstream(&self, name: &str, message: &str, at_once: bool) -> Result<BreakerState, QueueError> {
+        let opens_after = if at_once { "1" } else { OPENS_AFTER };
+        let state = self.tell_upstream(name, ["fail", opens_after, message]).await?;
         Ok(if state == "open" { BreakerState::Open } else { BreakerState::Closed })
+    }
+
+    /// Tells that an upstream works: a row of failures ends, its jobs are started again.
+    pub async fn restore_upstream(&self, name: &str) -> Result<(), QueueError> {
+        self.tell_upstream(name, ["ok", OPENS_AFTER, ""]).await.map(|_| ())
+    }
+
+    async fn tell_upstream(&self, name: &str, args: [&str; 3]) -> Result<String, QueueError> {
+        let (state, _failures): (String, i64) =
+            Call::new("upstream").key(self.keys.upstream(name)).args(args).run(&self.control).await?;
+        Ok(state)
     }
 
     /// What is known of an upstream.

@@ -18,6 +18,8 @@ pub(super) const BLOCK: Duration = Duration::from_secs(1);
 /// An entry may be reclaimed this long after its lease would have run out.
 const RECLAIM_MARGIN: Duration = Duration::from_secs(1);
 
+/// What XAUTOCLAIM answers: where to go on, what was taken over, what was pending and is deleted.
+type AutoClaimed = (String, Vec<Option<Entry>>, Vec<String>);
 /// What XREADGROUP answers: stream → entries.
 pub(super) type Read = Option<Vec<(String, Vec<Entry>)>>;
 
@@ -96,8 +98,7 @@ impl Consumer {
                 .arg(&idle)
                 .arg(&self.cursors[at]);
             cmd.arg("COUNT").arg(room.min(100));
-            let answer: Result<(String, Vec<Option<Entry>>, Vec<String>), RedisError> =
-                self.queue.bulk.query(&cmd).await;
+            let answer: Result<AutoClaimed, RedisError> = self.queue.bulk.query(&cmd).await;
             let (cursor, entries, deleted) = match answer {
                 Err(error) if error.code() == Some("NOGROUP") => continue,
                 other => other?,

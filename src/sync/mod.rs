@@ -1,3 +1,4 @@
 //! Syncing: what is to be done (pure) and doing it (thin).
 
+pub mod ledger;
 pub mod record;

@@ -17,14 +17,15 @@ const AGAIN: Duration = Duration::from_millis(250);
 pub(super) struct Ended {
     pub(super) finish: Finish,
     pub(super) run: Run,
-    pub(super) _slot: Slot,
-    pub(super) _keeping: Keeping,
+    pub(super) slot: Slot,
+    pub(super) keeping: Keeping,
 }
 
 /// A place in the pool, and for a sweep job one in its half as well. Freed however the run ends.
+#[expect(dead_code, reason = "held, not read")]
 pub(super) struct Slot {
-    pub(super) _place: OwnedSemaphorePermit,
-    pub(super) _sweep: Option<OwnedSemaphorePermit>,
+    pub(super) place: OwnedSemaphorePermit,
+    pub(super) sweep: Option<OwnedSemaphorePermit>,
 }
 
 /// Finishes until all senders are gone.
@@ -32,7 +33,7 @@ pub(super) async fn finish_all(queue: Queue, consumer: String, mut ended: mpsc::
     let mut batch: Vec<Ended> = Vec::new();
     while ended.recv_many(&mut batch, AT_ONCE).await > 0 {
         let (finishes, held): (Vec<Finish>, Vec<_>) =
-            batch.drain(..).map(|ended| (ended.finish, (ended.run, ended._slot, ended._keeping))).unzip();
+            batch.drain(..).map(|ended| (ended.finish, (ended.run, ended.slot, ended.keeping))).unzip();
         finish(&queue, &consumer, &finishes, || held.iter().all(|(run, ..)| run.left().is_zero())).await;
     }
 }

@@ -72,6 +72,8 @@ pub enum Failure {
         message: String,
         /// It asked for at least this long a pause.
         retry_after: Option<Duration>,
+        /// Trying again cannot help before somebody acts (a wrong password): count it as down at once.
+        park: bool,
     },
     /// Nothing failed, but neither this nor any other job of the key may go on before this time.
     #[error("waiting: {reason}")]

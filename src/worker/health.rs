@@ -42,7 +42,7 @@ impl Health {
     pub(super) async fn succeeded(&self, queue: &Queue) {
         for watched in &self.upstreams {
             if watched.suspect.swap(false, Ordering::AcqRel)
-                && queue.report_upstream(watched.probe.name(), Ok(())).await.is_err()
+                && queue.restore_upstream(watched.probe.name()).await.is_err()
             {
                 watched.suspect.store(true, Ordering::Release);
             }
@@ -71,10 +71,11 @@ async fn probe(queue: &Queue, probe: &dyn Probe) -> Result<bool, QueueError> {
     match probe.ping().await {
         Ok(()) => {
             tracing::info!(upstream = probe.name(), "upstream is back");
-            Ok(queue.report_upstream(probe.name(), Ok(())).await? == BreakerState::Closed)
+            queue.restore_upstream(probe.name()).await?;
+            Ok(true)
         }
         Err(message) => {
-            queue.report_upstream(probe.name(), Err(&message)).await?;
+            queue.fail_upstream(probe.name(), &message, true).await?;
             Ok(false)
         }
     }

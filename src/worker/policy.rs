@@ -42,12 +42,12 @@ pub fn outcome(failure: &Failure, job: &Job, retries: &Retries, breaker: Breaker
             counted(job, retries, Fault::new(code, message), *retry_after, jitter)
         }
         Failure::Final { code, message } => Outcome::Dead { error: Fault::new(code, message) },
-        Failure::Upstream { upstream, message, retry_after } => match breaker {
+        Failure::Upstream { upstream, message, retry_after, .. } => match breaker {
             BreakerState::Open => Outcome::Later {
                 after: spread(retry_after.unwrap_or(DOWN_EVERY).max(DOWN_EVERY), jitter),
                 reason: format!("{upstream} is down: {message}"),
             },
-            BreakerState::Closed => counted(job, retries, Fault::new("upstream", message), *retry_after, jitter),
+            BreakerState::Closed => counted(job, retries, Fault::new(upstream, message), *retry_after, jitter),
         },
         Failure::Hold { after, reason, .. } => Outcome::Hold { after: *after, reason: reason.clone() },
         Failure::Later { after, reason } => Outcome::Later { after: *after, reason: reason.clone() },
@@ -124,7 +124,8 @@ mod tests {
 
     #[test]
     fn an_upstream_that_is_down_burns_no_attempt() {
-        let failure = Failure::Upstream { upstream: "advoware", message: "refused".into(), retry_after: None };
+        let failure =
+            Failure::Upstream { upstream: "advoware", message: "refused".into(), retry_after: None, park: false };
         let open = outcome(&failure, &job(4), &retries(), BreakerState::Open, 0.5).unwrap();
         assert!(matches!(open, Outcome::Later { .. }), "{open:?}");
         let closed = outcome(&failure, &job(4), &retries(), BreakerState::Closed, 0.5).unwrap();

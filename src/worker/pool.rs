@@ -148,14 +148,10 @@ impl Pool {
     fn start(&self, claimed: Claimed, claimed_at: Instant, ended: mpsc::Sender<Ended>) {
         let slot = self.slot(claimed.claim.lane());
         let (options, hurry) = (Arc::clone(&self.options), self.hurry.clone());
-        // The lock was set after the read began, so a lease that is counted from the grant is counted too long by the
-        // time of a call at most; count from now and keep that margin off.
-        let run = Run::new(
-            &claimed.claim,
-            claimed.retry_due,
-            options.lease,
-            claimed_at.max(Instant::now() - options.lease / 8),
-        );
+        // The read may have waited for a job, so the time before it says too little about the lock; now says too much by
+        // the time of one call. The margin makes up for that.
+        let granted_at = Instant::now().checked_sub(options.lease / 8).unwrap_or(claimed_at).max(claimed_at);
+        let run = Run::new(&claimed.claim, claimed.retry_due, options.lease, granted_at);
         let lost = CancellationToken::new();
         let keeping = self.leases.keep(&claimed.claim, &run, &lost);
         self.runs.spawn(async move {
@@ -167,7 +163,7 @@ impl Pool {
             };
             let finish =
                 Finish { claimed, outcome, worker: options.consumer.clone(), ended_at: (options.clock)() };
-            let _ = ended.send(Ended { finish, run, _slot: slot, _keeping: keeping }).await;
+            let _ = ended.send(Ended { finish, run, slot, keeping }).await;
         });
     }
 
@@ -179,7 +175,7 @@ impl Pool {
             let extra = Arc::new(Semaphore::new(1));
             extra.try_acquire_owned().expect("a semaphore of one that nobody shares has its permit")
         });
-        Slot { _place: place, _sweep: (lane == Lane::Sweep).then(|| take(&self.sweeps)).flatten() }
+        Slot { place, sweep: (lane == Lane::Sweep).then(|| take(&self.sweeps)).flatten() }
     }
 
     async fn drain(&self, ended: mpsc::Sender<Ended>) {
@@ -254,12 +250,12 @@ async fn run_one(
 
 /// Tells the breaker about a failure of its upstream.
 async fn report(options: &Options, failure: &Failure) -> BreakerState {
-    let (upstream, message) = match failure {
-        Failure::Upstream { upstream, message, .. } => (*upstream, message.as_str()),
-        Failure::Hold { upstream: Some((upstream, message)), .. } => (*upstream, message.as_str()),
+    let (upstream, message, park) = match failure {
+        Failure::Upstream { upstream, message, park, .. } => (*upstream, message.as_str(), *park),
+        Failure::Hold { upstream: Some((upstream, message)), .. } => (*upstream, message.as_str(), false),
         _ => return BreakerState::Closed,
     };
     options.health.suspect(upstream);
     // With Redis away nothing is known; the finish fails as well then, and the job runs again.
-    options.queue.report_upstream(upstream, Err(message)).await.unwrap_or(BreakerState::Open)
+    options.queue.fail_upstream(upstream, message, park).await.unwrap_or(BreakerState::Open)
 }

@@ -168,6 +168,16 @@ impl Mapping {
     }
 }
 
+impl EspocrmEnd {
+    /// Whether this attribute is one of the sync fields.
+    #[must_use]
+    pub fn is_sync_field(&self, attribute: &str) -> bool {
+        [&self.link, &self.row_id, &self.status, &self.last_sync, &self.error, &self.retries]
+            .into_iter()
+            .any(|it| it == attribute)
+    }
+}
+
 impl Field {
     /// Whether the field belongs to the person or company rule, which is merged and written as a group.
     #[must_use]

@@ -19,11 +19,15 @@ impl Mapping {
         (!query.is_empty()).then_some(query)
     }
 
-    /// Whether all search keys are known on both sides and equal. Advoware ignores a parameter it does not know, so
-    /// every answer is filtered with this.
+    /// Whether all search keys are known of `one` and equal. Advoware ignores a parameter it does not know, so every
+    /// answer is filtered with this. A key that the answer does not show counts as blank: overlooking a party would
+    /// double it, while one too many is only looked at.
     #[must_use]
-    pub fn same_search_keys(&self, one: &Content, other: &Content) -> bool {
-        let same = |field: &Field| field.same(one.get(&field.advoware), other.get(&field.advoware));
+    pub fn same_search_keys(&self, one: &Content, answer: &Content) -> bool {
+        let same = |field: &Field| {
+            let shown = answer.get(&field.advoware);
+            field.same(one.get(&field.advoware), if shown.is_known() { shown } else { Seen::Blank })
+        };
         let mut keys = self.search.keys.iter().filter_map(|key| self.field(&key.field)).peekable();
         keys.peek().is_some() && keys.all(same)
     }

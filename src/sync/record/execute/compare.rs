@@ -1,0 +1,174 @@
+//! Two existing records: compare, merge, write.
+
+use super::{Record, Report, Step, Withheld, failure};
+use crate::clients::advoware;
+use crate::sync::ledger::Pair;
+use crate::sync::record::execute::failure::ADVOWARE;
+use crate::sync::record::plan::{Both, Plan, needs_own_user, plan, version};
+use crate::sync::record::{merge::Snapshot, status};
+use crate::worker::Failure;
+
+impl Step<'_> {
+    /// Brings a record and its counterpart in step.
+    pub(super) async fn compare(&self, record: &Record, number: &str, pair: Option<Pair>) -> Result<Report, Failure> {
+        let sync = self.sync;
+        let own_user = if needs_own_user(pair.as_ref()) {
+            self.check_owner(number).await?;
+            sync.espocrm.own_user().await.map_err(|error| failure::espocrm(&error)).map(Some)?
+        } else {
+            None
+        };
+        let party = match self.read_advoware(number).await {
+            Ok(party) => party,
+            Err(Failure::Failed { code: "advoware_missing", .. }) => {
+                return Err(Failure::Failed {
+                    code: "advoware_missing",
+                    message: format!(
+                        "Not found in Advoware: {} {number}. If it was deleted there on purpose, clear {} in EspoCRM or delete the record",
+                        sync.mapping.name, sync.mapping.espocrm.link
+                    ),
+                    retry_after: None,
+                });
+            }
+            Err(other) => return Err(other),
+        };
+        let both =
+            Both { espocrm: record, advoware: &party, pair: pair.as_ref(), number, own_user: own_user.as_deref() };
+        let plan = plan(&sync.mapping, both, self.now());
+        self.carry_out(record, &party, number, pair, &plan).await
+    }
+
+    /// A number that another record is paired with must not be written to by this one.
+    async fn check_owner(&self, number: &str) -> Result<(), Failure> {
+        let owners = self.sync.ledger.owners(&[number.to_owned()]).await.map_err(failure::ledger)?;
+        match owners.into_iter().flatten().next() {
+            Some(owner) if owner != self.id => self.written(crate::sync::ledger::Written::Taken(owner), number),
+            _ => Ok(()),
+        }
+    }
+
+    async fn carry_out(
+        &self,
+        record: &Record,
+        party: &Record,
+        number: &str,
+        pair: Option<Pair>,
+        plan: &Plan,
+    ) -> Result<Report, Failure> {
+        let (mapping, base) = (&self.sync.mapping, pair.as_ref().and_then(|pair| pair.snapshot.as_ref()));
+        let mut report = Report::new("updated").with(&plan.merged);
+        report.number = Some(number.to_owned());
+        self.tell_problems(plan, &mut report);
+        if plan.put.is_some() && self.sync.write_protection {
+            report.result = "withheld";
+            let fields = std::mem::take(&mut report.to_advoware);
+            report.withheld = Some(Withheld { method: "PUT", fields });
+            report.to_espocrm.clear();
+            return Ok(report);
+        }
+        let mut next = Pair {
+            number: number.to_owned(),
+            row_id: version(mapping, party),
+            snapshot: base.cloned(),
+            note: plan.note.clone().or_else(|| pair.as_ref().and_then(|pair| pair.note.clone())),
+            at: self.now(),
+        };
+        if plan.note.is_some() && plan.put.is_some() {
+            // Should we die between the PUT and the note, the values that lost would be nowhere any more.
+            self.remember(&next, "").await?;
+        }
+        let answered = match &plan.put {
+            Some(whole) => Some(self.put(number, whole).await?),
+            None => None,
+        };
+        if let Some(answered) = &answered {
+            next.row_id = version(mapping, answered);
+            report.ignored = plan.ignored(mapping, answered);
+        }
+        next.snapshot = Some(plan.after_put(mapping, base, answered.as_ref()));
+        let mut stored = pair;
+        self.remember_if_new(&mut stored, &next).await?;
+        if plan.is_settled() {
+            report.result = "unchanged";
+        } else {
+            self.finish_update(record, plan, &mut next, &mut stored).await?;
+        }
+        self.pay_note(&mut next, &mut stored, &mut report).await?;
+        Ok(report)
+    }
+
+    /// The whole object goes to Advoware; answers the record as it is there now.
+    async fn put(&self, number: &str, whole: &Record) -> Result<Record, Failure> {
+        let path = &self.sync.mapping.advoware.path;
+        self.run.check()?;
+        let answer = self.sync.advoware.put(path, number, whole).await.map_err(|error| match &error {
+            // Safe to repeat: the next run reads, compares and finds it written or not.
+            advoware::Error::Unknown { .. } => {
+                Failure::Upstream { upstream: ADVOWARE, message: error.to_string(), retry_after: None, park: false }
+            }
+            _ => failure::advoware(&error),
+        })?;
+        match answer {
+            Some(record) if version(&self.sync.mapping, &record).is_some() => Ok(record),
+            _ => self.read_advoware(number).await,
+        }
+    }
+
+    async fn finish_update(
+        &self,
+        record: &Record,
+        plan: &Plan,
+        next: &mut Pair,
+        stored: &mut Option<Pair>,
+    ) -> Result<(), Failure> {
+        let mapping = &self.sync.mapping;
+        let mut attributes = plan.update.attributes.clone();
+        attributes.extend(status::clean(mapping, &next.number, next.row_id.as_deref(), self.now()));
+        let answered = self.update_espocrm(record, &attributes).await?;
+        if !plan.merged.to_espocrm.is_empty() {
+            let base: Snapshot = next.snapshot.clone().unwrap_or_default();
+            next.snapshot = Some(plan.after_update(mapping, &base, &answered));
+            self.remember_if_new(stored, next).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes the note that is owed. A note that EspoCRM refuses is given up with a warning: the sync itself is done.
+    async fn pay_note(&self, next: &mut Pair, stored: &mut Option<Pair>, report: &mut Report) -> Result<(), Failure> {
+        let Some(note) = next.note.clone() else { return Ok(()) };
+        self.run.check()?;
+        let entity = &self.sync.mapping.espocrm.entity;
+        if let Err(error) = self.sync.espocrm.note_on_record(entity, self.id, &note).await {
+            if error.upstream_down() || error.effect_unknown() || error.retry_after().is_some() {
+                // It stays owed, and the next run of this record pays it.
+                report.remarks.push(format!("the note could not be written yet: {error}"));
+                return self.remember_if_new(stored, next).await;
+            }
+            tracing::warn!(record = self.id, %error, "a note could not be written; the API user needs the right to create notes");
+            report.remarks.push(format!("the note was refused: {error}"));
+        }
+        next.note = None;
+        self.remember_if_new(stored, next).await
+    }
+
+    async fn remember_if_new(&self, stored: &mut Option<Pair>, next: &Pair) -> Result<(), Failure> {
+        let same = stored.as_ref().is_some_and(|stored| {
+            stored.number == next.number
+                && stored.row_id == next.row_id
+                && stored.snapshot == next.snapshot
+                && stored.note == next.note
+        });
+        if !same {
+            self.remember(next, "").await?;
+            *stored = Some(next.clone());
+        }
+        Ok(())
+    }
+
+    fn tell_problems(&self, plan: &Plan, report: &mut Report) {
+        for problem in plan.espocrm.problems().iter().chain(plan.advoware.problems()) {
+            tracing::warn!(record = self.id, field = problem.field, "a value cannot be read and is left alone");
+            report.remarks.push(format!("{} cannot be read and is left alone", problem.field));
+        }
+    }
+}

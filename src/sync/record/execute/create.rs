@@ -1,0 +1,258 @@
+//! A record without a counterpart: link, adopt or create, so that there is exactly one (S3, S4).
+
+use serde_json::Value;
+
+use super::{Record, Report, Step, Withheld, failure};
+use crate::clients::advoware::{self, Created};
+use crate::clients::espocrm::{Search, Where};
+use crate::sync::ledger::{Intent, Pair};
+use crate::sync::record::create::{Candidate, Creation, candidates, digest, first, recover};
+use crate::sync::record::execute::failure::ADVOWARE;
+use crate::sync::record::merge::Snapshot;
+use crate::sync::record::normal::Content;
+use crate::sync::record::plan::version;
+use crate::sync::record::route::number_in;
+use crate::sync::record::status;
+use crate::worker::Failure;
+
+/// After this many POSTs whose outcome stayed unknown a further one counts as an attempt.
+const FREE_TRIES: u32 = 1;
+
+impl Step<'_> {
+    /// Gives a record its counterpart. `intent`: an earlier create whose outcome is unknown and whose quiet time is over.
+    pub(super) async fn create(&self, record: &Record, intent: Option<Intent>) -> Result<Report, Failure> {
+        let mapping = &self.sync.mapping;
+        let content = mapping.from_espocrm(record);
+        let missing: Vec<&str> = mapping.missing_required(&content).iter().map(|field| field.label.as_str()).collect();
+        if !missing.is_empty() {
+            return Err(Failure::Failed {
+                code: "incomplete",
+                message: format!(
+                    "{} {} cannot be created in Advoware: {} is missing in EspoCRM",
+                    mapping.name,
+                    self.id,
+                    missing.join(", ")
+                ),
+                retry_after: None,
+            });
+        }
+        // What was sent then is looked for, even if the record has changed since.
+        let wanted = intent.as_ref().map_or_else(|| content.clone(), |intent| self.sent(intent, &content));
+        let found = self.search(&wanted).await?;
+        let (creation, tries) = match &intent {
+            Some(intent) => (recover(mapping, intent, found), intent.tries),
+            None => (first(self.id, found.unwrap_or_default()), 0),
+        };
+        match creation {
+            Creation::Post { known } => self.post(record, &content, known, tries).await,
+            Creation::Adopt(candidate) => self.link(record, &content, *candidate, "adopted").await,
+            Creation::Link(candidate) => {
+                self.check_unlinked(&candidate.number).await?;
+                self.link(record, &content, *candidate, "linked").await
+            }
+            Creation::Ask { why, numbers } => Err(Failure::Final {
+                code: "needs_person",
+                message: format!(
+                    "{} {}: {why}{}. Enter the right number in {} in EspoCRM, or remove the doubles in Advoware, then sync it again",
+                    mapping.name,
+                    self.id,
+                    if numbers.is_empty() { String::new() } else { format!(" ({})", numbers.join(", ")) },
+                    mapping.espocrm.link
+                ),
+            }),
+        }
+    }
+
+    /// The content that an intent's body carries, with what the record says about fields that a body leaves out.
+    fn sent(&self, intent: &Intent, content: &Content) -> Content {
+        let mapping = &self.sync.mapping;
+        let sent = mapping.from_advoware(&intent.body);
+        let mut wanted = content.overlaid(&sent);
+        for field in &mapping.fields {
+            if !sent.get(&field.advoware).is_known() && content.get(&field.advoware).is_known() {
+                wanted.set(&field.advoware, crate::sync::record::normal::Seen::Blank);
+            }
+        }
+        wanted
+    }
+
+    /// Records in Advoware with equal search keys; `None` where none can be searched for.
+    async fn search(&self, wanted: &Content) -> Result<Option<Vec<Candidate>>, Failure> {
+        let mapping = &self.sync.mapping;
+        let Some(query) = mapping.search_query(wanted) else { return Ok(None) };
+        let query: Vec<(&str, &str)> = query.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let found = match self.sync.advoware.list(&mapping.advoware.path, &query).await {
+            Ok(found) => found,
+            Err(advoware::Error::NotFound { .. }) => Vec::new(),
+            Err(error) => return Err(failure::advoware(&error)),
+        };
+        let mut all = candidates(mapping, wanted, found);
+        let numbers: Vec<String> = all.iter().map(|candidate| candidate.number.clone()).collect();
+        let owners = self.sync.ledger.owners(&numbers).await.map_err(failure::ledger)?;
+        for (candidate, owner) in all.iter_mut().zip(owners) {
+            candidate.owner = owner;
+        }
+        Ok(Some(all))
+    }
+
+    /// A link must not take a party away from another EspoCRM record that the ledger has forgotten.
+    async fn check_unlinked(&self, number: &str) -> Result<(), Failure> {
+        let ends = &self.sync.mapping.espocrm;
+        let value = number.parse::<i64>().map_or_else(|_| Value::from(number), Value::from);
+        let search = Search { where_: vec![Where::equals(&ends.link, value)], max_size: 2, ..Search::default() };
+        let page = self.sync.espocrm.list(&ends.entity, &search).await.map_err(|error| failure::espocrm(&error))?;
+        let other = page.list.iter().filter_map(|found| found.get("id")?.as_str()).find(|id| *id != self.id);
+        match other {
+            None => Ok(()),
+            Some(other) => self.written(crate::sync::ledger::Written::Taken(other.to_owned()), number),
+        }
+    }
+
+    /// Ties a party that exists to this record. Only the sync fields are written; differences stay until one of the
+    /// sides is edited.
+    async fn link(
+        &self,
+        record: &Record,
+        content: &Content,
+        candidate: Candidate,
+        how: &'static str,
+    ) -> Result<Report, Failure> {
+        let mapping = &self.sync.mapping;
+        let party = match version(mapping, &candidate.record) {
+            Some(_) => candidate.record,
+            None => self.read_advoware(&candidate.number).await?,
+        };
+        let advoware = mapping.from_advoware(&party);
+        let differing = |field: &&crate::sync::record::mapping::Field| {
+            let (ours, theirs) = (content.get(&field.advoware), advoware.get(&field.advoware));
+            ours.is_known() && theirs.is_known() && !field.same(ours, theirs)
+        };
+        let mut report = Report::new(how);
+        report.remarks.extend(
+            mapping
+                .fields
+                .iter()
+                .filter(differing)
+                .map(|field| format!("{} differs and is left as it is", field.label)),
+        );
+        // An adopted party was made from what was sent: an edit since then is a change that goes over.
+        let espocrm = if how == "adopted" { advoware.clone() } else { content.clone() };
+        let digest = digest(mapping, content);
+        self.settle(record, &candidate.number, version(mapping, &party), Snapshot { espocrm, advoware }, &digest)
+            .await?;
+        report.number = Some(candidate.number);
+        Ok(report)
+    }
+
+    /// Stores the pair, then EspoCRM's sync fields.
+    async fn settle(
+        &self,
+        record: &Record,
+        number: &str,
+        row_id: Option<String>,
+        snapshot: Snapshot,
+        digest: &str,
+    ) -> Result<(), Failure> {
+        let pair = Pair { number: number.to_owned(), row_id, snapshot: Some(snapshot), note: None, at: self.now() };
+        self.remember(&pair, digest).await?;
+        let attributes = status::clean(&self.sync.mapping, number, pair.row_id.as_deref(), self.now());
+        self.update_espocrm(record, &attributes).await.map(|_| ())
+    }
+
+    async fn post(
+        &self,
+        record: &Record,
+        content: &Content,
+        known: Vec<String>,
+        tries: u32,
+    ) -> Result<Report, Failure> {
+        let mapping = &self.sync.mapping;
+        let body = mapping.new_advoware(content);
+        if self.sync.write_protection {
+            let mut report = Report::new("withheld");
+            report.withheld = Some(Withheld { method: "POST", fields: body.keys().cloned().collect() });
+            return Ok(report);
+        }
+        let fence = (self.run.fence.0.as_str(), self.run.fence.1.as_str());
+        let intent = Intent { digest: digest(mapping, content), at: self.now(), body, known, tries: tries + 1 };
+        let written = self.sync.ledger.intend(fence, self.id, &intent).await.map_err(failure::ledger)?;
+        self.written(written, "")?;
+        self.run.check()?;
+        let created = match self.sync.advoware.post(&mapping.advoware.path, &intent.body).await {
+            Ok(created) => created,
+            Err(error) if error.effect_unknown() => return Err(self.unknown(&intent, &error)),
+            Err(error) => {
+                // A clean refusal, or nothing was sent: the create did not happen.
+                let written = self.sync.ledger.withdraw(fence, self.id).await.map_err(failure::ledger)?;
+                self.written(written, "")?;
+                return Err(failure::advoware(&error));
+            }
+        };
+        self.created(record, content, &intent, created).await
+    }
+
+    async fn created(
+        &self,
+        record: &Record,
+        content: &Content,
+        intent: &Intent,
+        created: Created,
+    ) -> Result<Report, Failure> {
+        let mapping = &self.sync.mapping;
+        let (number, party) = match created {
+            Created::Number(number) => (Some(number.to_string()), None),
+            Created::Record(party) => (number_in(&party, &mapping.advoware.id), Some(party)),
+        };
+        let Some(number) = number else {
+            let why = format!("the answer to the POST has no {}", mapping.advoware.id);
+            return Err(self.quiet(intent, &why, None));
+        };
+        let party = party.filter(|party| version(mapping, party).is_some());
+        let party = match party {
+            Some(party) => party,
+            None => match self.read_advoware(&number).await {
+                Ok(party) => party,
+                Err(why) => {
+                    // The party exists: whatever else fails, nobody may create it again.
+                    let sent = mapping.from_advoware(&intent.body);
+                    let snapshot = Some(Snapshot { espocrm: content.clone(), advoware: content.overlaid(&sent) });
+                    let pair = Pair { number, row_id: None, snapshot, note: None, at: self.now() };
+                    self.remember(&pair, "").await?;
+                    return Err(why);
+                }
+            },
+        };
+        let snapshot = Snapshot { espocrm: content.clone(), advoware: mapping.from_advoware(&party) };
+        self.settle(record, &number, version(mapping, &party), snapshot, "").await?;
+        let mut report = Report::new("created");
+        report.number = Some(number);
+        report.to_advoware = intent.body.keys().cloned().collect();
+        Ok(report)
+    }
+
+    /// Nobody knows whether the POST took effect.
+    fn unknown(&self, intent: &Intent, error: &advoware::Error) -> Failure {
+        let upstream = error.upstream_down().then(|| (ADVOWARE, error.to_string()));
+        self.quiet(intent, &error.to_string(), upstream)
+    }
+
+    /// The first time it costs nothing but the quiet time; a create that keeps ending like this fails like any other,
+    /// and its retries wait for at least the quiet time.
+    fn quiet(&self, intent: &Intent, why: &str, upstream: Option<(&'static str, String)>) -> Failure {
+        if intent.tries > FREE_TRIES {
+            return Failure::Failed {
+                code: "create_unknown",
+                message: format!(
+                    "{} {}: creating it in Advoware keeps ending without an answer: {why}",
+                    self.sync.mapping.name, self.id
+                ),
+                retry_after: Some(self.sync.quiet),
+            };
+        }
+        Failure::Hold {
+            after: self.sync.quiet,
+            reason: format!("the create may have taken effect; looking after the quiet time: {why}"),
+            upstream,
+        }
+    }
+}

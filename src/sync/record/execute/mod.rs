@@ -1,0 +1,174 @@
+//! Doing what was decided: reads both sides, asks the pure parts what to do, and does it, one effect after the other.
+//!
+//! Before every write the lease is checked; after every effect the ledger is written before anything else happens.
+
+mod compare;
+mod create;
+mod delete;
+mod failure;
+mod report;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+pub use failure::{ADVOWARE, ESPOCRM};
+pub(super) use failure::{advoware as advoware_failure, espocrm as espocrm_failure, ledger as ledger_failure};
+pub use report::{Report, Withheld};
+
+use super::mapping::Mapping;
+use super::route::{Route, route};
+use crate::clients::{advoware, espocrm};
+use crate::queue::Job;
+use crate::sync::ledger::{Ledger, Pair, Written};
+use crate::worker::{Failure, Run};
+
+/// A record as either system sends it.
+type Record = serde_json::Map<String, serde_json::Value>;
+
+/// Syncs the records of one entity.
+pub struct Sync {
+    /// The entity.
+    pub mapping: Arc<Mapping>,
+    /// Our end.
+    pub espocrm: espocrm::Client,
+    /// The other end.
+    pub advoware: advoware::Client,
+    /// What is remembered.
+    pub ledger: Ledger,
+    /// How long a create whose outcome is unknown is left alone.
+    pub quiet: Duration,
+    /// Whether nothing may be written to Advoware (`ADVOWARE_WRITE_PROTECTION`).
+    pub write_protection: bool,
+    /// The clock, UTC.
+    pub clock: fn() -> DateTime<Utc>,
+}
+
+/// One run, with what every step of it needs.
+struct Step<'a> {
+    sync: &'a Sync,
+    run: &'a Run,
+    /// EspoCRM's id.
+    id: &'a str,
+}
+
+impl Sync {
+    /// Brings one record in step.
+    pub async fn run(&self, job: &Job, run: &Run) -> Result<Report, Failure> {
+        let step = Step { sync: self, run, id: &job.key };
+        let record = step.read_espocrm().await?;
+        if let (Some(record), Some(due)) = (&record, run.retry_due) {
+            self.leave_retry_alone(job, record, due).await?;
+        }
+        let known = self.ledger.read(&job.key).await.map_err(failure::ledger)?;
+        match (route(&self.mapping, record.as_ref(), known, self.quiet, (self.clock)()), record) {
+            (Route::Wait(after), _) => Err(Failure::Hold {
+                after,
+                reason: "a create may have taken effect; looking again after the quiet time".to_owned(),
+                upstream: None,
+            }),
+            (Route::Compare { number, pair }, Some(record)) => step.compare(&record, &number, pair).await,
+            (Route::Create, Some(record)) => step.create(&record, None).await,
+            (Route::Recover(intent), Some(record)) => step.create(&record, Some(intent)).await,
+            (Route::Dissolve(pair), _) => step.dissolve(pair).await,
+            (Route::Compare { .. } | Route::Create | Route::Recover(_), None) => Err(Failure::Final {
+                code: "internal",
+                message: format!("no way is known for {} without a record", job.key),
+            }),
+        }
+    }
+
+    /// Our own report of a failure comes back as a webhook; acting on it would burn all attempts within seconds. A
+    /// sweep does not hurry a retry either. A person who asks does.
+    async fn leave_retry_alone(&self, job: &Job, record: &Record, due: DateTime<Utc>) -> Result<(), Failure> {
+        let webhook = job.source.as_deref() == Some("webhook");
+        let echo = webhook
+            && match self.espocrm.own_user().await {
+                Ok(own) => super::status::is_own_failure(&self.mapping, record, &own),
+                Err(_) => false,
+            };
+        if echo || job.lane == crate::queue::Lane::Sweep {
+            let after = (due - (self.clock)()).to_std().unwrap_or_default();
+            let reason = if echo { "echo of our own report of a failure" } else { "a retry is scheduled already" };
+            return Err(Failure::Later { after, reason: reason.to_owned() });
+        }
+        Ok(())
+    }
+}
+
+impl Sync {
+    /// Writes on the record that a run failed. Whatever fails here is only logged: the job's own error counts.
+    pub(super) async fn tell_failure(&self, job: &Job, message: &str, for_good: bool, attributes: Record) {
+        let entity = &self.mapping.espocrm.entity;
+        match self.espocrm.update(entity, &job.key, &attributes, None).await {
+            Ok(_) => {}
+            // There is nobody to tell.
+            Err(espocrm::Error::RecordMissing { .. }) => return,
+            Err(error) => tracing::warn!(record = job.key, %error, "the failure could not be written to the record"),
+        }
+        if for_good {
+            let note = format!(
+                "Der Abgleich mit Advoware ist endgültig gescheitert und wartet auf eine Entscheidung:\n{message}"
+            );
+            if let Err(error) = self.espocrm.note_on_record(entity, &job.key, &note).await {
+                tracing::warn!(record = job.key, %error, "the note about a failure could not be written");
+            }
+        }
+    }
+}
+
+impl Step<'_> {
+    /// `None` where EspoCRM says that the record does not exist.
+    async fn read_espocrm(&self) -> Result<Option<Record>, Failure> {
+        let entity = &self.sync.mapping.espocrm.entity;
+        match self.sync.espocrm.get(entity, self.id).await {
+            Ok(record) => Ok(Some(record)),
+            Err(espocrm::Error::RecordMissing { .. }) => Ok(None),
+            Err(error) => Err(failure::espocrm(&error)),
+        }
+    }
+
+    async fn read_advoware(&self, number: &str) -> Result<Record, Failure> {
+        self.sync
+            .advoware
+            .get(&self.sync.mapping.advoware.path, number)
+            .await
+            .map_err(|error| failure::advoware(&error))
+    }
+
+    /// Writes EspoCRM's sync fields, and whatever flows there with them, in one call.
+    async fn update_espocrm(&self, current: &Record, attributes: &Record) -> Result<Record, Failure> {
+        self.run.check()?;
+        let entity = &self.sync.mapping.espocrm.entity;
+        let version = current.get("versionNumber").and_then(serde_json::Value::as_u64);
+        self.sync.espocrm.update(entity, self.id, attributes, version).await.map_err(|error| failure::espocrm(&error))
+    }
+
+    /// Stores a pair under the lease. `digest`: see [`Ledger::pair`].
+    async fn remember(&self, pair: &Pair, digest: &str) -> Result<(), Failure> {
+        let fence = (self.run.fence.0.as_str(), self.run.fence.1.as_str());
+        let written = self.sync.ledger.pair(fence, self.id, pair, digest).await.map_err(failure::ledger)?;
+        self.written(written, &pair.number)
+    }
+
+    fn written(&self, written: Written, number: &str) -> Result<(), Failure> {
+        match written {
+            Written::Stored => Ok(()),
+            Written::Fenced => Err(Failure::LeaseLost),
+            Written::Taken(other) => Err(Failure::Final {
+                code: "number_taken",
+                message: format!(
+                    "Advoware's {number} is paired with the EspoCRM record {other} already, so it cannot be {}'s as well; \
+                     correct {} in one of the two records, then sync it again",
+                    self.id, self.sync.mapping.espocrm.link
+                ),
+            }),
+            Written::Busy(other) => Err(failure::busy(&other, self.sync.quiet)),
+        }
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        (self.sync.clock)()
+    }
+}

@@ -1,0 +1,66 @@
+//! The one handler of all record topics: the action that a job names is a hint, what the systems say decides.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+
+use super::execute::Sync;
+use super::status;
+use crate::queue::{Job, Outcome, Queue, Topic};
+use crate::worker::{Failure, Handler, Run, Success};
+
+/// Serves the record topics of all mappings.
+pub struct Records {
+    syncs: BTreeMap<String, Sync>,
+    queue: Queue,
+}
+
+impl Records {
+    /// Serves these entities.
+    #[must_use]
+    pub fn new(syncs: impl IntoIterator<Item = Sync>, queue: Queue) -> Self {
+        Self { syncs: syncs.into_iter().map(|sync| (sync.mapping.name.clone(), sync)).collect(), queue }
+    }
+
+    fn sync(&self, topic: &Topic) -> Option<&Sync> {
+        self.syncs.get(topic.entity()?)
+    }
+}
+
+#[async_trait]
+impl Handler for Records {
+    fn serves(&self, topic: &Topic) -> bool {
+        self.sync(topic).is_some()
+    }
+
+    async fn run(&self, job: &Job, run: &Run) -> Result<Success, Failure> {
+        let Some(sync) = self.sync(&job.topic) else {
+            return Err(Failure::Final { code: "unknown_entity", message: format!("no mapping serves {}", job.topic) });
+        };
+        match &job.topic {
+            Topic::Sweep { .. } => sync.sweep(&self.queue).await,
+            Topic::Inspect { .. } => sync.inspect(job, &self.queue).await,
+            _ => sync.run(job, run).await.map(Success::from),
+        }
+    }
+
+    async fn failed(&self, job: &Job, run: &Run, outcome: &Outcome) {
+        let (Topic::Record { .. }, Some(sync)) = (&job.topic, self.sync(&job.topic)) else { return };
+        let (error, for_good) = match outcome {
+            Outcome::Retry { error, .. } => (error, false),
+            Outcome::Dead { error } => (error, true),
+            _ => return,
+        };
+        // What failed is EspoCRM itself: telling it so would fail as well, or make a lockout longer.
+        if error.code == super::execute::ESPOCRM || run.check().is_err() {
+            return;
+        }
+        sync.tell_failure(
+            job,
+            &error.message,
+            for_good,
+            status::failed(&sync.mapping, &error.message, job.attempt(), for_good),
+        )
+        .await;
+    }
+}

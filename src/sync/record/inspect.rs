@@ -1,0 +1,77 @@
+//! Explains one record without writing anything: both sides, what they last agreed on, what a run would do.
+
+use serde_json::{Value, json};
+
+use super::execute::{Sync, advoware_failure, espocrm_failure, ledger_failure};
+use super::plan::{Both, plan};
+use super::route::{Route, route};
+use crate::clients::espocrm;
+use crate::queue::{Job, Queue};
+use crate::sync::ledger::Known;
+use crate::worker::{Failure, Success};
+
+impl Sync {
+    /// Leaves the explanation for whoever asked, for a minute.
+    pub(super) async fn inspect(&self, job: &Job, queue: &Queue) -> Result<Success, Failure> {
+        let answer = self.explain(&job.key).await?;
+        queue.leave_inspection(&job.topic, &job.key, &answer.to_string()).await.map_err(ledger_failure)?;
+        Ok(Success { result: "inspected".to_owned(), detail: None })
+    }
+
+    async fn explain(&self, id: &str) -> Result<Value, Failure> {
+        let mapping = &self.mapping;
+        let record = match self.espocrm.get(&mapping.espocrm.entity, id).await {
+            Ok(record) => Some(record),
+            Err(espocrm::Error::RecordMissing { .. }) => None,
+            Err(error) => return Err(espocrm_failure(&error)),
+        };
+        let Known { pair, intent } = self.ledger.read(id).await.map_err(ledger_failure)?;
+        let way = route(
+            mapping,
+            record.as_ref(),
+            Known { pair: pair.clone(), intent: intent.clone() },
+            self.quiet,
+            (self.clock)(),
+        );
+        let mut answer = json!({
+            "entity": mapping.name, "id": id,
+            "espocrm": record.as_ref().map(|record| mapping.from_espocrm(record)),
+            "status": record.as_ref().map(|record| record.iter()
+                .filter(|(name, _)| mapping.espocrm.is_sync_field(name)).map(|(k, v)| (k.clone(), v.clone()))
+                .collect::<serde_json::Map<_, _>>()),
+            "ledger": { "pair": pair, "intent": intent },
+        });
+        let would = match (&way, &record) {
+            (Route::Wait(left), _) => json!({ "wait_seconds": left.as_secs() }),
+            (Route::Dissolve(Some(_)), _) => json!({ "dissolve": true }),
+            (Route::Create | Route::Recover(_), Some(record)) => {
+                let again = matches!(way, Route::Recover(_));
+                json!({ "create": mapping.new_advoware(&mapping.from_espocrm(record)), "after_looking_for_an_interrupted_one": again })
+            }
+            (Route::Compare { number, pair }, Some(record)) => {
+                let party = self
+                    .advoware
+                    .get(&mapping.advoware.path, number)
+                    .await
+                    .map_err(|error| advoware_failure(&error))?;
+                let own_user = self.espocrm.own_user().await.ok();
+                let both = Both {
+                    espocrm: record,
+                    advoware: &party,
+                    pair: pair.as_ref(),
+                    number,
+                    own_user: own_user.as_deref(),
+                };
+                let plan = plan(mapping, both, (self.clock)());
+                answer["advoware"] = json!(plan.advoware);
+                json!({
+                    "to_advoware": plan.merged.to_advoware, "to_espocrm": plan.merged.to_espocrm, "note": plan.note,
+                    "status_write": plan.needs_status, "rules_without_snapshot": plan.verdict.map(|verdict| format!("{verdict:?}")),
+                })
+            }
+            (Route::Dissolve(None), _) | (_, None) => json!({}),
+        };
+        answer["would"] = would;
+        Ok(answer)
+    }
+}

@@ -1,0 +1,127 @@
+//! Which way a run goes, from what EspoCRM and the ledger say: pure.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+
+use super::mapping::Mapping;
+use crate::sync::ledger::{Intent, Known, Pair};
+
+/// Which way a run goes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Route {
+    /// A create may or may not have happened; nothing may be done before this time has passed.
+    Wait(Duration),
+    /// The record is gone at EspoCRM; the pair that it had ends.
+    Dissolve(Option<Pair>),
+    /// A create may or may not have happened, and the quiet time is over: look.
+    Recover(Intent),
+    /// The record has no counterpart yet.
+    Create,
+    /// Both sides exist: compare. The pair is left out where it belongs to another number.
+    Compare {
+        /// Advoware's number.
+        number: String,
+        /// What is known of both sides.
+        pair: Option<Pair>,
+    },
+}
+
+/// Decides by what was read, not by the action that the job names: EspoCRM delivers out of order.
+#[must_use]
+pub fn route(
+    mapping: &Mapping,
+    record: Option<&Map<String, Value>>,
+    known: Known,
+    quiet: Duration,
+    now: DateTime<Utc>,
+) -> Route {
+    if let Some(intent) = known.intent
+        && known.pair.is_none()
+    {
+        let left = quiet_left(&intent, quiet, now);
+        if !left.is_zero() {
+            return Route::Wait(left);
+        }
+        if record.is_some() {
+            return Route::Recover(intent);
+        }
+    }
+    let Some(record) = record else { return Route::Dissolve(known.pair) };
+    // The number in EspoCRM is what people see and may set; the ledger's counts where EspoCRM shows none, because a
+    // crash may have come between the two writes.
+    let shown = number_in(record, &mapping.espocrm.link);
+    match (shown, known.pair) {
+        (None, None) => Route::Create,
+        (None, Some(pair)) => Route::Compare { number: pair.number.clone(), pair: Some(pair) },
+        (Some(number), pair) => Route::Compare { pair: pair.filter(|pair| pair.number == number), number },
+    }
+}
+
+/// How much of an intent's quiet time is left.
+#[must_use]
+pub fn quiet_left(intent: &Intent, quiet: Duration, now: DateTime<Utc>) -> Duration {
+    let passed = (now - intent.at).to_std().unwrap_or_default();
+    quiet.saturating_sub(passed)
+}
+
+/// A record's number, however it is written; blank and 0 are none.
+#[must_use]
+pub fn number_in(record: &Map<String, Value>, attribute: &str) -> Option<String> {
+    let text = match record.get(attribute)? {
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => text.trim().to_owned(),
+        _ => return None,
+    };
+    (!text.is_empty() && text != "0").then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::sync::record::mapping::Mappings;
+
+    const QUIET: Duration = Duration::from_mins(1);
+
+    fn intent(seconds_ago: i64) -> Intent {
+        let at = DateTime::UNIX_EPOCH - chrono::TimeDelta::seconds(seconds_ago);
+        Intent { digest: "d".into(), at, body: Map::new(), known: Vec::new(), tries: 1 }
+    }
+
+    fn pair(number: &str) -> Pair {
+        Pair { number: number.into(), row_id: None, snapshot: None, note: None, at: DateTime::UNIX_EPOCH }
+    }
+
+    fn check(record: Option<Value>, pair: Option<Pair>, intent: Option<Intent>) -> Route {
+        let mappings = Mappings::load(None).unwrap();
+        let record = record.map(|record| record.as_object().unwrap().clone());
+        let known = Known { pair, intent };
+        route(mappings.get("beteiligte").unwrap(), record.as_ref(), known, QUIET, DateTime::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn what_was_read_decides() {
+        let linked = Some(json!({ "id": "a", "advowareId": 17 }));
+        let unlinked = Some(json!({ "id": "a", "advowareId": null }));
+        let compare = |number: &str, known| Route::Compare { number: number.into(), pair: known };
+        assert_eq!(check(unlinked.clone(), None, None), Route::Create);
+        assert_eq!(check(linked.clone(), None, None), compare("17", None));
+        assert_eq!(check(linked.clone(), Some(pair("17")), None), compare("17", Some(pair("17"))));
+        assert_eq!(check(linked, Some(pair("18")), None), compare("17", None), "set by hand: first contact");
+        assert_eq!(check(unlinked.clone(), Some(pair("18")), None), compare("18", Some(pair("18"))));
+        assert_eq!(check(None, Some(pair("18")), None), Route::Dissolve(Some(pair("18"))));
+        assert_eq!(check(None, None, None), Route::Dissolve(None));
+        assert_eq!(check(unlinked.clone(), None, Some(intent(20))), Route::Wait(Duration::from_secs(40)));
+        assert_eq!(check(None, None, Some(intent(20))), Route::Wait(Duration::from_secs(40)), "an orphan could follow");
+        assert_eq!(check(unlinked, None, Some(intent(60))), Route::Recover(intent(60)));
+        assert_eq!(check(None, None, Some(intent(60))), Route::Dissolve(None));
+    }
+
+    #[test]
+    fn a_clock_that_went_back_only_lengthens_the_quiet_time() {
+        assert_eq!(quiet_left(&intent(-30), QUIET, DateTime::UNIX_EPOCH), QUIET);
+    }
+}

@@ -1,0 +1,59 @@
+//! The sync fields of an EspoCRM record (seed 004, design "Record sync"): one write after each run that needs one.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value, json};
+
+use super::mapping::Mapping;
+use super::route::number_in;
+
+/// EspoCRM's limit of the error field (seed 004).
+const MESSAGE_CHARS: usize = 2000;
+
+/// Whether the sync fields say already that the record is synced with this number and version.
+#[must_use]
+pub fn is_clean(mapping: &Mapping, record: &Map<String, Value>, number: &str, row_id: Option<&str>) -> bool {
+    let ends = &mapping.espocrm;
+    let text = |attribute: &str| record.get(attribute).and_then(Value::as_str).filter(|text| !text.is_empty());
+    text(&ends.status) == Some("clean")
+        && number_in(record, &ends.link).as_deref() == Some(number)
+        && (row_id.is_none() || text(&ends.row_id) == row_id)
+        && text(&ends.last_sync).is_some()
+        && text(&ends.error).is_none()
+        && number_in(record, &ends.retries).is_none()
+}
+
+/// The sync fields of a record that is in step, as of `now`.
+#[must_use]
+pub fn clean(mapping: &Mapping, number: &str, row_id: Option<&str>, now: DateTime<Utc>) -> Map<String, Value> {
+    let ends = &mapping.espocrm;
+    let mut out = Map::new();
+    let link = number.parse::<i64>().map_or_else(|_| json!(number), |number| json!(number));
+    out.insert(ends.link.clone(), link);
+    if let Some(row_id) = row_id {
+        out.insert(ends.row_id.clone(), json!(row_id));
+    }
+    out.insert(ends.last_sync.clone(), json!(now.format("%Y-%m-%d %H:%M:%S").to_string()));
+    out.insert(ends.status.clone(), json!("clean"));
+    out.insert(ends.error.clone(), Value::Null);
+    out.insert(ends.retries.clone(), json!(0));
+    out
+}
+
+/// The sync fields after a failed attempt. The time of the last sync stays: moving it would hide edits made since.
+#[must_use]
+pub fn failed(mapping: &Mapping, message: &str, attempt: u32, for_good: bool) -> Map<String, Value> {
+    let ends = &mapping.espocrm;
+    let mut out = Map::new();
+    out.insert(ends.status.clone(), json!(if for_good { "permanently_failed" } else { "failed" }));
+    out.insert(ends.error.clone(), json!(message.chars().take(MESSAGE_CHARS).collect::<String>()));
+    out.insert(ends.retries.clone(), json!(attempt));
+    out
+}
+
+/// Whether a record's last change was our own report of a failure.
+#[must_use]
+pub fn is_own_failure(mapping: &Mapping, record: &Map<String, Value>, own_user: &str) -> bool {
+    let text = |attribute: &str| record.get(attribute).and_then(Value::as_str);
+    text("modifiedById") == Some(own_user)
+        && matches!(text(&mapping.espocrm.status), Some("failed" | "permanently_failed"))
+}

@@ -1,0 +1,53 @@
+//! Lists the records that need a run and enqueues them (seed 004, "Cron"): what no webhook told us is found.
+
+use serde_json::json;
+
+use super::execute::{Sync, espocrm_failure};
+use crate::clients::espocrm::{Search, Where};
+use crate::queue::{Batch, Lane, Queue, QueueError, RecordAction, Topic};
+use crate::worker::{Failure, Success};
+
+/// States that want a run. `syncing` and `conflict` are left by the older system; nothing here writes them.
+const UNCLEAN: [&str; 5] = ["pending_sync", "dirty", "failed", "syncing", "conflict"];
+
+impl Sync {
+    /// Enqueues every record that is not clean. Pages go by id, so that records which become clean meanwhile do not
+    /// shift others out of sight.
+    pub(super) async fn sweep(&self, queue: &Queue) -> Result<Success, Failure> {
+        let ends = &self.mapping.espocrm;
+        let (mut after, mut listed, mut enqueued) = (String::new(), 0, 0);
+        loop {
+            let mut conditions = vec![Where::is_in(&ends.status, UNCLEAN)];
+            if !after.is_empty() {
+                conditions.push(Where::greater_than("id", after.as_str()));
+            }
+            let size = u16::try_from(self.mapping.sweep.page).unwrap_or(200);
+            let search = Search {
+                where_: conditions,
+                order_by: Some("id".to_owned()),
+                max_size: size,
+                no_total: true,
+                ..Search::default()
+            };
+            let page = self.espocrm.list(&ends.entity, &search).await.map_err(|error| espocrm_failure(&error))?;
+            let ids: Vec<String> =
+                page.list.iter().filter_map(|record| Some(record.get("id")?.as_str()?.to_owned())).collect();
+            // An answer that does not go on would never end.
+            let Some(last) = ids.last().filter(|last| **last > after).cloned() else { break };
+            listed += ids.len();
+            let topic = Topic::record(&self.mapping.name, RecordAction::SyncCheck);
+            let done = queue.enqueue(&Batch::new(topic, Lane::Sweep, &ids, "sweep")).await.map_err(away)?;
+            enqueued += done.new.len();
+            if ids.len() < usize::from(size) {
+                break;
+            }
+            after = last;
+        }
+        Ok(Success { result: "swept".to_owned(), detail: Some(json!({ "listed": listed, "enqueued": enqueued })) })
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "used with map_err")]
+fn away(error: QueueError) -> Failure {
+    Failure::Later { after: std::time::Duration::from_secs(2), reason: error.to_string() }
+}
