@@ -76,7 +76,8 @@ pub struct Effect {
     pub by: String,
     /// What was sent.
     pub body: Fields,
-    /// The fields whose value changed, with the new value; without rowId, modifiedAt and modifiedById.
+    /// The fields whose value changed, with the new value; an update leaves out rowId, modifiedAt and modifiedById, a
+    /// create names everything that is set.
     pub changed: Fields,
 }
 

@@ -41,3 +41,19 @@ async fn the_settings_name_what_the_product_needs() {
     assert!(!env.contains_key("ESPOCRM_API_SECRET"));
     assert!(world.sandbox.env_file().contains("ADVOWARE_ROLE='2'\n"));
 }
+
+#[tokio::test]
+async fn what_was_before_the_test_is_arranged_without_a_trace() {
+    let world = World::new().await;
+    let people = world.sandbox.people();
+    world.sandbox.register_webhook("CBeteiligte.create", "http://127.0.0.1:1/", false, None);
+    let old =
+        json!({"lastName": "Alt", "modifiedAt": "2020-01-01 00:00:00", "modifiedById": "someone", "advowareId": 7});
+    people.crm_arrange("CBeteiligte", "0000000000000000a", &old).unwrap();
+    let read = world.espocrm(Method::GET, "CBeteiligte/0000000000000000a", None).await.json();
+    assert_eq!((&read["name"], &read["modifiedAt"]), (&json!("Alt"), &json!("2020-01-01 00:00:00")));
+    people.crm_arrange("CBeteiligte", "0000000000000000a", &json!({"syncStatus": "syncing"})).unwrap();
+    let read = people.crm_get("CBeteiligte", "0000000000000000a").unwrap();
+    assert_eq!((&read["syncStatus"], &read["lastName"]), (&json!("syncing"), &json!("Alt")));
+    assert_eq!((world.sandbox.webhooks_waiting(), world.sandbox.effects().len()), (0, 0));
+}

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use advosync_sandbox::{CBETEILIGTE, Delivery, Fault, Options, Order, Outcome, System, webhook_signature};
+use advosync_sandbox::{
+    CBETEILIGTE, Delivery, Fault, Match, Options, Order, Outcome, Phase, System, webhook_signature,
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -237,4 +239,18 @@ async fn the_sender_runs_by_itself_at_its_pace() {
     });
     heard.await.expect("the sender never ran");
     assert!(String::from_utf8_lossy(&receiver.heard()[0].2).contains(&arrives));
+}
+
+#[tokio::test]
+async fn a_gate_holds_a_delivery() {
+    let (world, receiver) = wired().await;
+    world.sandbox.people().crm_create(CBETEILIGTE, &max()).unwrap();
+    let gate = world.sandbox.gate(Match::on(System::Webhooks).request("POST", "*/create"), Phase::Before);
+    let held = async {
+        gate.arrived().await;
+        assert_eq!(receiver.heard().len(), 0);
+        gate.release();
+    };
+    let (run, ()) = tokio::join!(world.sandbox.deliver_webhooks(), held);
+    assert_eq!((run.deliveries.len(), receiver.heard().len()), (1, 1));
 }
