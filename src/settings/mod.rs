@@ -42,6 +42,7 @@ pub use google::Google;
 pub use http::Http;
 pub use manual::manual;
 pub use missing::Missing;
+pub(crate) use parse::duration as parse_duration;
 pub use redis::{Cluster, Credentials, Node, Redis, Sentinel, Server};
 pub use role::{Role, Upstream};
 pub use secret::{HIDDEN, Secret, hide_password};

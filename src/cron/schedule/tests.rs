@@ -146,7 +146,7 @@ fn what_never_fires_ends() {
     }
     // Once in 40 years over 2100, and still found.
     let rare = Schedule::parse("0 0 29 2 +MON", Tz::UTC).unwrap();
-    assert_eq!(rare.next_after(time("2088-03-01")).unwrap(), time("2116-02-29"));
+    assert_eq!(rare.next_after(time("2072-03-01")).unwrap(), time("2112-02-29"));
 }
 
 #[test]
