@@ -10,7 +10,17 @@ const FAR: usize = 8;
 
 /// The known name that is nearest to `name`, if any is near.
 pub(super) fn nearest(name: &str) -> Option<&'static str> {
-    catalogue::names().map(|known| (distance(name, known), known)).min().filter(|(far, _)| *far <= FAR).map(|(_, k)| k)
+    let near = catalogue::names().map(|known| (distance_to(name, known), known)).min()?;
+    (near.0 <= FAR).then_some(near.1)
+}
+
+/// The distance to a known name; a word that was left out after the prefix (`ADVOSYNC_CONCURRENCY`) counts as one mistake.
+fn distance_to(name: &str, known: &str) -> usize {
+    let shortened = name.split_once('_').zip(known.split_once('_')).filter(|((prefix, _), (other, _))| prefix == other);
+    let tails = shortened.into_iter().flat_map(|((_, tail), (_, known_tail))| {
+        known_tail.match_indices('_').map(move |(at, _)| 1 + distance(tail, &known_tail[at + 1..]))
+    });
+    tails.chain([distance(name, known)]).min().unwrap_or(usize::MAX)
 }
 
 /// A warning for a name of an environment that no setting has, if it looks like one of ours.
@@ -56,6 +66,8 @@ mod tests {
     fn the_nearest_name_is_offered() {
         assert_eq!(nearest("ADVOSYNC_LISTNE"), Some("ADVOSYNC_LISTEN"));
         assert_eq!(nearest("ESPOCRM_WEBHOOK_SECRETS"), Some("ESPOCRM_WEBHOOK_SECRET"));
+        assert_eq!(nearest("ADVOSYNC_CONCURENCY"), Some("ADVOSYNC_WORKER_CONCURRENCY"));
+        assert_eq!(nearest("ADVOWARE_TIMEOUT_SECONDS"), Some("ADVOWARE_API_TIMEOUT_SECONDS"));
         assert_eq!(nearest("COMPLETELY_DIFFERENT_AND_LONG"), None);
     }
 

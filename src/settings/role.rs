@@ -61,9 +61,9 @@ impl Role {
         }
     }
 
-    /// Whether this role serves HTTP.
+    /// Whether this role serves HTTP, or judges the settings of those that do.
     pub(super) fn serves(self) -> bool {
-        !matches!(self, Self::Admin | Self::Doctor | Self::Setup)
+        !matches!(self, Self::Admin | Self::Setup)
     }
 
     /// Where it listens when nothing is set.

@@ -1,6 +1,6 @@
 //! Fire times over both clock changes of 2026 and 2027, month ends, leap days, and properties.
 
-use chrono::{DateTime, NaiveDate, TimeDelta, TimeZone, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, TimeZone, Timelike, Utc};
 use chrono_tz::{Europe::Berlin, Tz};
 use proptest::prelude::*;
 
@@ -216,9 +216,8 @@ proptest! {
             .filter(|second| second % 60 == 0)
             .map(|second| Utc.timestamp_opt(second, 0).unwrap())
             .filter(|at| {
-                let wall = at.with_timezone(&zone).format("%H %M").to_string();
-                let (hour, minute) = wall.split_once(' ').unwrap();
-                hour.parse::<u32>().unwrap() % hours == 0 && minute.parse::<u32>().unwrap() % every == 0
+                let wall = at.with_timezone(&zone);
+                wall.hour().is_multiple_of(hours) && wall.minute().is_multiple_of(every)
             })
             .collect();
         let times: Vec<_> = schedule.after(start).take_while(|at| *at < end).collect();

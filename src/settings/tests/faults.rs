@@ -97,7 +97,7 @@ fn beyond_loopback_every_caller_is_checked() {
         );
         assert_eq!(faults(role, &listen), [expected], "{role:?}");
     };
-    for role in [Role::Up, Role::Ingress, Role::Worker, Role::Cron, Role::Proxy, Role::Console] {
+    for role in [Role::Up, Role::Ingress, Role::Worker, Role::Cron, Role::Proxy, Role::Console, Role::Doctor] {
         refused(role, &[], "ADVOSYNC_API_TOKEN and ESPOCRM_WEBHOOK_SECRET");
     }
     refused(Role::Up, &[("ADVOSYNC_API_TOKEN", "t")], "ESPOCRM_WEBHOOK_SECRET");

@@ -22,6 +22,8 @@ fn everything(source: &Source) -> String {
 const MARK: &str = "Zq7Xw9";
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn no_secret_is_ever_shown(before in "[ -~äß]{0,6}", after in "[ -~äß]{0,6}", layer in 0..3) {
         let value = format!("{before}{MARK}{after}");
