@@ -1,1 +1,3 @@
 //! The room `cron`.
+
+pub mod schedule;

@@ -199,7 +199,9 @@ async fn run_one(
     hurry: &CancellationToken,
 ) -> Option<Outcome> {
     let span = tracing::info_span!("job", topic = %job.topic, key = job.key, attempt = job.attempt());
-    crate::telemetry::set_parent(&span, job.traceparent.as_deref());
+    if let Some(traceparent) = &job.traceparent {
+        crate::telemetry::set_parent(&span, traceparent);
+    }
     let Some(handler) = options.handlers.iter().find(|handler| handler.serves(&job.topic)) else {
         return Some(unknown_topic(job, (options.clock)()));
     };

@@ -1,0 +1,126 @@
+//! Arguments of `dead`.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
+
+use crate::cron::schedule::Moment;
+use crate::settings::parse_duration;
+
+const EXAMPLES: &str = "\
+Examples:
+  advosync dead list --flow vmh
+  advosync dead show 1780000000000-0
+  advosync dead replay 1780000000000-0
+  advosync dead replay --since 2h                 everything that died in the last two hours
+  advosync dead replay --topic calendar_sync_employee
+  advosync dead discard 1780000000000-0           for good: the job is not run again";
+
+/// `dead`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct DeadArgs {
+    /// What to do with dead jobs.
+    #[command(subcommand)]
+    pub command: DeadCommand,
+    /// Only this flow; without it, both
+    #[arg(long, global = true, value_name = "FLOW")]
+    pub flow: Option<Flow>,
+    /// Print JSON, for scripts
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// The two flows of jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Flow {
+    /// Records of EspoCRM and Advoware
+    Vmh,
+    /// Calendars
+    Calendar,
+}
+
+impl Flow {
+    /// Its name in keys: `vmh` or `calendar`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Vmh => "vmh",
+            Self::Calendar => "calendar",
+        }
+    }
+}
+
+/// What can be done with dead jobs.
+#[derive(Debug, Subcommand)]
+pub enum DeadCommand {
+    /// List them, with the last error
+    List,
+    /// Show one, with the error of every attempt
+    Show {
+        /// The job's id in the dead-letter stream
+        id: String,
+    },
+    /// Run them again from the first attempt
+    Replay(ReplayArgs),
+    /// Throw them away
+    Discard {
+        /// The jobs' ids in the dead-letter stream
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<String>,
+    },
+}
+
+/// `dead replay`: exactly one way to choose.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("which").args(["ids", "all", "topic", "since"]).required(true))]
+pub struct ReplayArgs {
+    /// The jobs' ids in the dead-letter stream
+    #[arg(value_name = "ID")]
+    pub ids: Vec<String>,
+    /// All of them
+    #[arg(long)]
+    pub all: bool,
+    /// Those of this topic
+    #[arg(long, value_name = "TOPIC")]
+    pub topic: Option<String>,
+    /// Those that died since then: an age such as 30m, 2h or 1d, or a time such as 2026-03-28T14:00
+    #[arg(long, value_name = "SINCE")]
+    pub since: Option<Since>,
+}
+
+/// A point in the past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// So long ago.
+    Ago(Duration),
+    /// At this time.
+    At(Moment),
+}
+
+impl Since {
+    /// The instant that is meant; wall times are read in `zone`.
+    #[must_use]
+    pub fn instant(self, now: DateTime<Utc>, zone: Tz) -> DateTime<Utc> {
+        match self {
+            Self::Ago(age) => {
+                now.checked_sub_signed(chrono::TimeDelta::from_std(age).unwrap_or_default()).unwrap_or_default()
+            }
+            Self::At(moment) => moment.in_zone(zone),
+        }
+    }
+}
+
+impl FromStr for Since {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let at = || text.parse().map(Self::At);
+        parse_duration(text).map(Self::Ago).or_else(|_| at()).map_err(|_: crate::cron::schedule::MomentError| {
+            "write an age such as 30m, 2h or 1d, or a time such as 2026-03-28T14:00 or 2026-03-28T13:00:00Z".to_owned()
+        })
+    }
+}

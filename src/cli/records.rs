@@ -1,0 +1,108 @@
+//! Arguments of `sync` and `record`.
+
+use std::str::FromStr;
+
+use clap::{ArgGroup, Args};
+
+const SYNC_EXAMPLES: &str = "\
+Examples:
+  advosync sync                          all employees
+  advosync sync SB --wait                one, and wait for the end: exit code 0 done, 1 failed or dead
+  advosync sync SB --anonymised          from now on without titles and details, until --full
+  advosync sync SB --confirm-deletions   carry out deletions that were withheld";
+
+/// `sync`.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line, and clap keeps the exclusive two apart"
+)]
+#[derive(Debug, Args)]
+#[command(after_help = SYNC_EXAMPLES)]
+pub struct SyncArgs {
+    /// The employee's Kürzel (1 to 20 letters, digits, `_` or `-`), or ALL
+    #[arg(value_name = "KUERZEL|ALL", default_value = "ALL")]
+    pub target: Target,
+    /// From now on: busy times only, without title, description and place
+    #[arg(long, conflicts_with = "full")]
+    pub anonymised: bool,
+    /// From now on: whole appointments; without --anonymised and --full the mode stays
+    #[arg(long)]
+    pub full: bool,
+    /// Wait until the jobs have ended
+    #[arg(long)]
+    pub wait: bool,
+    /// Carry out deletions that were withheld because there were too many at once
+    #[arg(long)]
+    pub confirm_deletions: bool,
+}
+
+impl SyncArgs {
+    /// Whether whole appointments are wanted; none: the mode stays.
+    #[must_use]
+    pub fn full_content(&self) -> Option<bool> {
+        (self.full || self.anonymised).then_some(self.full)
+    }
+}
+
+/// Whose calendar.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// Everybody's.
+    All,
+    /// One employee's, by Kürzel as it was typed.
+    Employee(String),
+}
+
+impl FromStr for Target {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.eq_ignore_ascii_case("all") {
+            return Ok(Self::All);
+        }
+        let valid = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+        if (1..=20).contains(&text.chars().count()) && text.chars().all(valid) {
+            return Ok(Self::Employee(text.to_owned()));
+        }
+        Err("a Kürzel has 1 to 20 letters, digits, `_` or `-`".to_owned())
+    }
+}
+
+const RECORD_EXAMPLES: &str = "\
+Examples:
+  advosync record beteiligte 6a1f0c2d3e4b5a697 --wait      check it now and wait for the end
+  advosync record beteiligte 6a1f0c2d3e4b5a697 --inspect   what would be written? writes nothing";
+
+/// `record`.
+#[derive(Debug, Args)]
+#[command(after_help = RECORD_EXAMPLES, group = ArgGroup::new("how").args(["wait", "inspect"]))]
+pub struct RecordArgs {
+    /// The mapping's name, such as beteiligte
+    #[arg(value_name = "ENTITY")]
+    pub entity: String,
+    /// The record's id in EspoCRM (1 to 64 letters, digits, `_` or `-`)
+    #[arg(value_name = "ID")]
+    pub id: RecordId,
+    /// Wait until the job has ended: exit code 0 done, 1 failed or dead
+    #[arg(long)]
+    pub wait: bool,
+    /// Show both sides, the last agreement and what a run would write; writes nothing
+    #[arg(long)]
+    pub inspect: bool,
+}
+
+/// A record's id at EspoCRM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordId(pub String);
+
+impl FromStr for RecordId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let valid = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        if (1..=64).contains(&text.len()) && text.chars().all(valid) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err("an id has 1 to 64 letters, digits, `_` or `-`".to_owned())
+    }
+}

@@ -1,0 +1,61 @@
+//! Where to listen and who may call.
+
+use std::net::SocketAddr;
+
+use super::espocrm::WebhookSecrets;
+use super::fault::Problem;
+use super::parse;
+use super::reader::Reader;
+use super::role::Role;
+use super::secret::Secret;
+
+/// The HTTP side of a role.
+#[derive(Debug, Clone)]
+pub struct Http {
+    /// Where to listen; none where the role serves nothing.
+    pub listen: Option<SocketAddr>,
+    /// The bearer token of trigger, proxy and console; none: whoever reaches the port may call.
+    pub api_token: Option<Secret>,
+    /// The largest request body, in bytes.
+    pub max_body_bytes: usize,
+}
+
+impl Http {
+    pub(super) fn read(reader: &mut Reader<'_>, role: Role, webhook_secrets: Option<&WebhookSecrets>) -> Self {
+        let listen = reader.optional("ADVOSYNC_LISTEN", parse::address);
+        let listen = listen.or_else(|| role.default_address()).filter(|_| role.serves());
+        let api_token = reader.optional("ADVOSYNC_API_TOKEN", token);
+        let max_body_bytes = reader.value("ADVOSYNC_MAX_BODY_BYTES", parse::number(1..=1 << 30));
+        let missing: Vec<&str> = [
+            ("ADVOSYNC_API_TOKEN", reader.is_set("ADVOSYNC_API_TOKEN")),
+            ("ESPOCRM_WEBHOOK_SECRET", webhook_secrets.is_some() || reader.is_set("ESPOCRM_WEBHOOK_SECRET")),
+        ]
+        .into_iter()
+        .filter_map(|(name, set)| (!set).then_some(name))
+        .collect();
+        if let Some(address) =
+            listen.filter(|address| !address.ip().to_canonical().is_loopback() && !missing.is_empty())
+        {
+            let port = address.port();
+            reader.fault(
+                "ADVOSYNC_LISTEN",
+                Problem::new(
+                    format!("`{address}` can be reached from other machines, and not every caller would be checked"),
+                    format!("set {}, or listen on 127.0.0.1:{port}", missing.join(" and ")),
+                ),
+            );
+        }
+        Self { listen, api_token, max_body_bytes }
+    }
+}
+
+/// A bearer token must survive an HTTP header.
+fn token(text: &str) -> Result<Secret, Problem> {
+    if text.chars().all(|c| c.is_ascii_graphic()) {
+        return Ok(Secret::new(text));
+    }
+    Err(Problem::new(
+        "a token with spaces or other than ASCII characters fits no HTTP header",
+        "write one made by `openssl rand -hex 32`",
+    ))
+}
