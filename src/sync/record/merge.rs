@@ -205,14 +205,15 @@ fn decide(decision: &mut Decision<'_>, ours: Change, theirs: Change) {
     };
 }
 
-/// Whether one side changed between person and company while the other changed a name as well.
+/// Whether one side changed between person and company while the other changed a name as well. What both changed alike
+/// is no edit that could be mixed.
 fn mixes_kinds(base: &Snapshot, decisions: &[Decision<'_>], changes: &[(bool, bool)]) -> bool {
-    let names = || decisions.iter().zip(changes).filter(|(decision, _)| decision.field.is_name());
-    let both = names().any(|(_, changed)| changed.0) && names().any(|(_, changed)| changed.1);
+    let open = || decisions.iter().zip(changes).filter(|(decision, _)| decision.field.is_name() && !decision.agrees());
+    let both = open().any(|(_, changed)| changed.0) && open().any(|(_, changed)| changed.1);
     let turned = |now: Seen<'_>, then: Seen<'_>| {
         now.is_known() && then.is_known() && now.text().is_some() != then.text().is_some()
     };
-    both && names().filter(|(decision, _)| decision.field.source == Source::First).any(|(decision, _)| {
+    both && open().filter(|(decision, _)| decision.field.source == Source::First).any(|(decision, _)| {
         let name = &decision.field.advoware;
         turned(decision.espocrm, base.espocrm.get(name)) || turned(decision.advoware, base.advoware.get(name))
     })
@@ -221,11 +222,14 @@ fn mixes_kinds(base: &Snapshot, decisions: &[Decision<'_>], changes: &[(bool, bo
 /// Applies the mapping's restrictions and sorts every decision into what is written and what is told.
 pub(super) fn settle(decisions: &[Decision<'_>]) -> Merged {
     let mut merged = Merged::default();
-    // The name decides over its group: a blank one would leave half of a party behind.
-    let blank_name = decisions.iter().find_map(|decision| {
-        let blank = decision.field.source == Source::Name && decision.winning() == Some(Seen::Blank);
-        decision.winner.filter(|_| blank)
-    });
+    // The name decides over its group: half of a party without a name is written nowhere.
+    let name = decisions.iter().find(|decision| decision.field.source == Source::Name);
+    let leaves_blank = |winner: Side| {
+        name.is_some_and(|name| {
+            let source = if name.winner == Some(winner) { winner } else { winner.other() };
+            name.value(source) == Seen::Blank
+        })
+    };
     for decision in decisions {
         let Some(wanted) = decision.winner else { continue };
         let field = decision.field;
@@ -241,7 +245,7 @@ pub(super) fn settle(decisions: &[Decision<'_>]) -> Merged {
         let reason = match (winner, refused) {
             _ if !may_flow(winner) => Some(BlockReason::Direction),
             _ if field.required && value == Seen::Blank => Some(BlockReason::Required),
-            _ if field.is_name() && blank_name == Some(winner) => Some(BlockReason::Required),
+            _ if field.is_name() && leaves_blank(winner) => Some(BlockReason::Required),
             (Side::Advoware, Some(why)) => Some(BlockReason::Refused(why)),
             _ => None,
         };
@@ -282,10 +286,6 @@ impl<'a> Decision<'a> {
             Side::Espocrm => self.espocrm,
             Side::Advoware => self.advoware,
         }
-    }
-
-    fn winning(&self) -> Option<Seen<'a>> {
-        self.winner.map(|side| self.value(side))
     }
 
     fn difference(&self, winner: Side) -> Difference {

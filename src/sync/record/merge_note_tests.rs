@@ -1,1 +1,54 @@
+use chrono::TimeZone;
 
+use super::*;
+use crate::sync::record::normal::tests::mapping;
+
+fn difference(field: &str, ours: Option<&str>, theirs: Option<&str>, winner: Side) -> Difference {
+    let (espocrm, advoware) = (ours.map(str::to_owned), theirs.map(str::to_owned));
+    Difference { field: field.to_owned(), espocrm, advoware, winner }
+}
+
+#[test]
+fn a_note_names_field_values_and_winner() {
+    let merged = Merged {
+        conflicts: vec![
+            difference("geburtsdatum", Some("1980-02-29"), Some("1980-03-01"), Side::Espocrm),
+            difference("anrede", Some("Frau"), None, Side::Advoware),
+        ],
+        replaced: vec![difference("name", Some("Muster\n2024-01-01"), Some("Mustermann"), Side::Espocrm)],
+        blocked: vec![Blocked {
+            field: "telGesch".to_owned(),
+            from: Side::Advoware,
+            value: Some("siehe Akte".to_owned()),
+            reason: BlockReason::Refused("not a number"),
+        }],
+        ..Merged::default()
+    };
+    let cleared = [Replaced { attribute: "firmenname".to_owned(), old: "X GmbH".to_owned() }];
+    let when = Utc.with_ymd_and_hms(2026, 7, 5, 12, 0, 0).unwrap();
+    let expected = "Abgleich mit Advoware am 05.07.2026, 14:00 Uhr
+
+In EspoCRM und in Advoware verschieden geändert:
+- Geburtsdatum: EspoCRM „29.02.1980“ gilt, Advoware „01.03.1980“ wurde ersetzt
+- Anrede: Advoware leer gilt, EspoCRM „Frau“ wurde ersetzt
+
+Beim Abgleich ersetzt:
+- Name: EspoCRM „Muster 2024-01-01“ gilt, Advoware „Mustermann“ wurde ersetzt
+
+In EspoCRM geleert (Person oder Firma):
+- firmenname: bisher „X GmbH“
+
+Nicht übernommen:
+- Telefon: Advoware „siehe Akte“ (EspoCRM nimmt diesen Wert nicht an)";
+    assert_eq!(note_for(&mapping(), &merged, &cleared, when).as_deref(), Some(expected));
+}
+
+#[test]
+fn nothing_to_tell_is_no_note_and_a_long_value_is_cut() {
+    let when = Utc.with_ymd_and_hms(2026, 1, 5, 12, 0, 0).unwrap();
+    assert_eq!(note_for(&mapping(), &Merged::default(), &[], when), None);
+    let long = "ä".repeat(5000);
+    let merged = Merged { conflicts: vec![difference("name", Some(&long), None, Side::Espocrm)], ..Merged::default() };
+    let note = note_for(&mapping(), &merged, &[], when).unwrap();
+    assert!(note.contains('…') && note.chars().count() < 400, "{note}");
+}

@@ -165,4 +165,4 @@ impl Mapping {
 
 #[cfg(test)]
 #[path = "normal_tests.rs"]
-mod tests;
+pub(super) mod tests;

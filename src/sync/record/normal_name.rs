@@ -123,6 +123,14 @@ impl Person {
             });
             return;
         };
+        if name == Seen::Absent && Some(carrier) != was {
+            write.unwritable.push(Unwritable {
+                field: self.advoware_first.clone(),
+                value: new_first.text().unwrap_or_default().to_owned(),
+                reason: "the name is hidden, so the record cannot become a person or a company",
+            });
+            return;
+        }
         if first.is_known() {
             write.set(&self.espocrm_first, first.text());
         }

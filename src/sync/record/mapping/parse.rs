@@ -27,7 +27,7 @@ pub(super) struct Parts {
 }
 
 /// Lines that faults between files point at.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Lines {
     pub(super) name: usize,
     pub(super) entity: usize,

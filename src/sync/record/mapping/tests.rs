@@ -1,1 +1,218 @@
+use std::fs;
 
+use tempfile::TempDir;
+
+use super::parse::parse;
+use super::*;
+
+const SHIPPED: &str = include_str!("../../../../mappings/beteiligte.toml");
+
+fn shipped() -> Mapping {
+    parse("beteiligte.toml", SHIPPED).expect("the shipped mapping is valid").0
+}
+
+/// The shipped file with one change must be refused with exactly this fault.
+fn check(from: &str, to: &str, expected: &str) {
+    assert!(SHIPPED.contains(from), "{from} is not in the shipped file");
+    let source = SHIPPED.replacen(from, to, 1);
+    let faults = parse("x.toml", &source).expect_err(to);
+    let shown: Vec<_> = faults.iter().map(ToString::to_string).collect();
+    assert!(shown.iter().any(|fault| fault.starts_with(expected)), "{to}: expected {expected} among {shown:#?}");
+    assert_eq!(shown.len(), 1, "{to}: {shown:#?}");
+}
+
+#[test]
+fn the_shipped_mapping_follows_the_contract() {
+    let mapping = shipped();
+    let table: Vec<_> = mapping
+        .fields
+        .iter()
+        .map(|field| match &field.source {
+            Source::Attribute(attribute) => (attribute.as_str(), field.advoware.as_str()),
+            Source::First => ("(first)", field.advoware.as_str()),
+            Source::Name => ("(name)", field.advoware.as_str()),
+        })
+        .collect();
+    assert_eq!(
+        table,
+        [
+            ("(name)", "name"),
+            ("(first)", "vorname"),
+            ("dateOfBirth", "geburtsdatum"),
+            ("anrede", "anrede"),
+            ("rechtsform", "rechtsform"),
+            ("handelsregisterNummer", "handelsRegisterNummer"),
+            ("emailAddress", "emailGesch"),
+            ("phoneNumber", "telGesch"),
+        ]
+    );
+    assert_eq!(mapping.name, "beteiligte");
+    assert_eq!(mapping.espocrm.link, "advowareId");
+    assert_eq!(mapping.advoware.path, "api/v1/advonet/Beteiligte");
+    assert_eq!(mapping.on_delete, OnDelete::Keep);
+    assert_eq!(mapping.sweep, Sweep { recheck_hours: 24, page: 200 });
+    assert!(mapping.field("name").is_some_and(|field| field.required));
+}
+
+#[test]
+fn every_typing_error_is_refused_with_line_and_key() {
+    check("on_delete =", "on_delet =", "x.toml:7: `on_delet`: unknown key; known here: name, on_delete");
+    check("on_delete = \"keep\"", "on_delete = \"kep\"", "x.toml:7: `on_delete`: `kep` is none of: keep, delete");
+    check("name = \"beteiligte\"", "name = \"Beteiligte!\"", "x.toml:6: `name`: `Beteiligte!` stands in topics");
+    check("name = \"beteiligte\"", "name = \" \"", "x.toml:6: `name`: must not be blank");
+    check("link = \"advowareId\"", "", "x.toml:9: `espocrm.link`: missing (string)");
+    check("link = \"advowareId\"", "link = 7", "x.toml:11: `espocrm.link`: must be a string, not integer");
+    check(
+        "link = \"advowareId\"",
+        "link = \"modifiedAt\"",
+        "x.toml:11: `espocrm.link`: `modifiedAt` belongs to EspoCRM",
+    );
+    check(
+        "link = \"advowareId\"",
+        "link = \"advoware Id\"",
+        "x.toml:11: `espocrm.link`: `advoware Id` is no attribute",
+    );
+    check("[advoware]", "[advowar]\n[advoware]", "x.toml:18: `advowar`: unknown key");
+    check("api/v1/advonet/Beteiligte", "/api/v1", "x.toml:19: `advoware.path`: `/api/v1` must be a path below");
+    check("api/v1/advonet/Beteiligte", "api/../x", "x.toml:19: `advoware.path`: `api/../x` must be a path below");
+    check(
+        "company = \"firmenname\"",
+        "company = \"firmenname\", firma = \"x\"",
+        "x.toml:26: `person.espocrm.firma`: unknown key",
+    );
+    check("convert = \"date\"", "convert = \"dat\"", "x.toml:32: `field.convert`: `dat` is none of: text, date, phone");
+    check("convert = \"date\"", "direction = \"up\"", "x.toml:32: `field.direction`: `up` is none of: both, to_adv");
+    check(
+        "convert = \"date\"",
+        "required = \"yes\"",
+        "x.toml:32: `field.required`: must be a true or false, not string",
+    );
+    check("espocrm = \"anrede\"", "", "x.toml:34: `field.espocrm`: missing (string)");
+    check(
+        "espocrm = \"anrede\"",
+        "espocrm = \"dateOfBirth\"",
+        "x.toml:35: `field.espocrm`: `dateOfBirth` is used already by `field.espocrm` in line 30",
+    );
+    check(
+        "espocrm = \"anrede\"",
+        "espocrm = \"syncStatus\"",
+        "x.toml:35: `field.espocrm`: `syncStatus` is used already by `espocrm.status` in line 13",
+    );
+    check(
+        "advoware = \"rechtsform\"",
+        "advoware = \"rowId\"",
+        "x.toml:40: `field.advoware`: `rowId` is used already by `advoware.version` in line 21",
+    );
+    check("keys = { name", "keys = { nam", "x.toml:61: `search.keys.nam`: `nam` is no field of this mapping");
+    check(
+        "[\"geburtsdatum\",",
+        "[\"geburtstag\",",
+        "x.toml:62: `search.unless_different`: `geburtstag` is no field of this mapping",
+    );
+    check("keys = {", "keys = { anrede = 5,", "x.toml:61: `search.keys.anrede`: must be a string, not integer");
+    check("[\"geburtsdatum\",", "[1,", "x.toml:62: `search.unless_different`: must be a string, not integer");
+    check("page = 200", "page = 201", "x.toml:66: `sweep.page`: 201 is not within 1 to 200");
+    check("page = 200", "page = \"200\"", "x.toml:66: `sweep.page`: must be a whole number, not string");
+    check("[sweep]", "[[sweep]]", "x.toml:64: `sweep`: must be a table, not array");
+    check("on_delete = \"keep\"", "on_delete = keep", "x.toml:7: not valid TOML:");
+    check("on_delete = \"keep\"", "name = \"other\"", "x.toml:7: not valid TOML: duplicate key");
+}
+
+#[test]
+fn a_search_key_must_reach_advoware() {
+    let source = SHIPPED.replacen("convert = \"date\"", "direction = \"to_espocrm\"", 1);
+    let source = source.replacen("keys = {", "keys = { geburtsdatum = \"geb\",", 1);
+    let faults = parse("x.toml", &source).expect_err("refused");
+    assert_eq!(faults.len(), 1);
+    assert!(faults[0].to_string().starts_with("x.toml:61: `search.keys.geburtsdatum`: `geburtsdatum` never flows"));
+}
+
+#[test]
+fn all_faults_come_at_once_by_line() {
+    let source = SHIPPED.replacen("convert = \"date\"", "convert = \"dat\"", 1).replacen("on_delete", "on_del", 1);
+    let lines: Vec<_> = parse("x.toml", &source).expect_err("two faults").iter().map(|fault| fault.line).collect();
+    assert_eq!(lines, [Some(7), Some(32)]);
+    let empty = parse("x.toml", "").expect_err("everything is missing");
+    assert!(empty.iter().any(|fault| fault.key == "espocrm.entity"), "{empty:#?}");
+}
+
+/// A folder with these files.
+fn folder(files: &[(&str, &str)]) -> TempDir {
+    let folder = TempDir::new().expect("a temporary folder");
+    for (name, source) in files {
+        fs::write(folder.path().join(name), source).expect("written");
+    }
+    folder
+}
+
+fn second(name: &str, entity: &str) -> String {
+    SHIPPED.replacen("\"beteiligte\"", &format!("\"{name}\""), 1).replacen("CBeteiligte", entity, 1)
+}
+
+#[test]
+fn a_file_replaces_the_built_in_of_its_name_and_others_are_added() {
+    let ours = SHIPPED.replacen("on_delete = \"keep\"", "on_delete = \"delete\"", 1);
+    let folder = folder(&[
+        ("anything.toml", &ours),
+        ("akte.toml", &second("akte", "CAkte")),
+        (".akte.toml", "an editor's copy"),
+        ("README.md", "no mapping"),
+    ]);
+    let mappings = Mappings::load(Some(folder.path())).expect("valid");
+    assert_eq!(mappings.iter().map(|mapping| mapping.name.as_str()).collect::<Vec<_>>(), ["akte", "beteiligte"]);
+    assert_eq!(mappings.get("beteiligte").map(|mapping| mapping.on_delete), Some(OnDelete::Delete));
+}
+
+#[test]
+fn faults_between_files_name_both() {
+    let folder = folder(&[
+        ("a.toml", &second("akte", "CAkte")),
+        ("b.toml", &second("akte", "CAkte")),
+        ("c.toml", &second("parteien", "CBeteiligte")),
+    ]);
+    let faults = Mappings::load(Some(folder.path())).expect_err("refused");
+    let shown: Vec<_> = faults.iter().map(ToString::to_string).collect();
+    assert!(shown[0].contains("b.toml:6: `name`: `akte` is defined in") && shown[0].contains("a.toml"), "{shown:#?}");
+    assert!(shown[1].contains("c.toml:10: `espocrm.entity`: `CBeteiligte` is mapped by `beteiligte`"), "{shown:#?}");
+}
+
+#[test]
+fn only_the_default_folder_may_be_missing() {
+    assert!(Mappings::load(None).is_ok_and(|mappings| mappings.get("beteiligte").is_some()));
+    let folder = TempDir::new().expect("a temporary folder");
+    let missing = folder.path().join("missing");
+    let faults = Mappings::load(Some(&missing)).expect_err("refused");
+    assert!(faults[0].to_string().contains("missing: cannot be read:"), "{faults:?}");
+    assert!(Mappings::load(Some(folder.path())).is_ok(), "an empty folder leaves the built-in ones");
+}
+
+#[test]
+fn another_entity_needs_no_more_than_its_file() {
+    let source = r#"
+        name = "akte"
+        [espocrm]
+        entity = "CAkte"
+        link = "advowareId"
+        row_id = "advowareRowId"
+        status = "syncStatus"
+        last_sync = "advowareLastSync"
+        error = "syncErrorMessage"
+        retries = "syncRetryCount"
+        [advoware]
+        path = "api/v1/advonet/Akten"
+        id = "nr"
+        version = "rowId"
+        [[field]]
+        espocrm = "name"
+        advoware = "kurzrubrum"
+        required = true
+    "#;
+    let mapping = parse("akte.toml", source).expect("valid").0;
+    assert_eq!((mapping.on_delete, mapping.person.as_ref(), mapping.search.keys.len()), (OnDelete::Keep, None, 0));
+    let ours = serde_json::json!({"name": " Muster ./. Meier ", "advowareId": 7});
+    let content = mapping.from_espocrm(ours.as_object().expect("an object"));
+    let body = mapping.new_advoware(&content);
+    assert_eq!(serde_json::Value::Object(body), serde_json::json!({"kurzrubrum": "Muster ./. Meier"}));
+    assert_eq!(mapping.search_query(&content), None, "no search keys, so an interrupted create needs a person");
+    assert!(!mapping.same_search_keys(&content, &content));
+}
