@@ -10,6 +10,7 @@ pub mod ingress;
 pub mod proxy;
 pub mod queue;
 pub mod roles;
+pub mod secret;
 pub mod settings;
 pub mod sync;
 pub mod telemetry;

@@ -6,9 +6,8 @@
 pub mod advoware;
 pub mod espocrm;
 mod http;
-mod secret;
 #[cfg(test)]
 pub(crate) mod stand_in;
 
+pub use crate::secret::Secret;
 pub use http::{Call, Cause};
-pub use secret::Secret;

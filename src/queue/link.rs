@@ -10,27 +10,59 @@ use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster::{ClusterClient, ClusterClientBuilder};
 use redis::cluster_async::ClusterConnection;
 use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
-use redis::{AsyncConnectionConfig, Cmd, ConnectionAddr, FromRedisValue, Pipeline, RedisError, RedisFuture, Value};
+use redis::{
+    AsyncConnectionConfig, Cmd, ConnectionAddr, FromRedisValue, Pipeline, RedisError, RedisFuture, TlsMode, Value,
+};
 use tokio::sync::Mutex;
 
 use super::error::QueueError;
+use crate::secret::Secret;
 
 /// Where Redis is, and how long to wait for it.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Options {
-    /// `redis://`, `rediss://`, `redis-sentinel://host,host/service[/db]` or `redis-cluster://host,host`.
-    pub url: String,
+    /// The server.
+    pub server: Server,
     /// Put before every key; empty, or one hash tag such as `{advosync}:` on a cluster.
     pub prefix: String,
     /// How long to wait for a connection and for an answer.
     pub timeout: Duration,
 }
 
-impl std::fmt::Debug for Options {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The address may carry a password.
-        f.debug_struct("Options").field("prefix", &self.prefix).field("timeout", &self.timeout).finish_non_exhaustive()
-    }
+/// The kinds of Redis.
+#[derive(Debug, Clone)]
+pub enum Server {
+    /// One server, as `redis://…/database` or `rediss://…`.
+    Single(Secret),
+    /// Sentinels that know where the master is.
+    Sentinel {
+        /// The Sentinels, host and port.
+        nodes: Vec<(String, u16)>,
+        /// The master's name.
+        service: String,
+        /// The database at the master.
+        database: i64,
+        /// How to sign in at the master.
+        login: Login,
+    },
+    /// A cluster.
+    Cluster {
+        /// Some of its nodes, host and port.
+        nodes: Vec<(String, u16)>,
+        /// How to sign in.
+        login: Login,
+    },
+}
+
+/// How to sign in, and whether by TLS.
+#[derive(Debug, Clone, Default)]
+pub struct Login {
+    /// The ACL user.
+    pub username: Option<String>,
+    /// The password.
+    pub password: Option<Secret>,
+    /// Whether to use TLS.
+    pub tls: bool,
 }
 
 /// How to reach a master.
@@ -94,7 +126,7 @@ pub(super) struct Link {
 impl Link {
     /// A link to the Redis of these options.
     pub(super) fn new(options: &Options) -> Result<Self, QueueError> {
-        let target = Target::parse(options).map_err(|error| QueueError::Address(error.to_string()))?;
+        let target = Target::new(options).map_err(|error| QueueError::Address(error.to_string()))?;
         Ok(Self {
             target: Arc::new(target),
             connect_within: options.timeout,
@@ -160,43 +192,40 @@ impl Link {
 }
 
 impl Target {
-    fn parse(options: &Options) -> Result<Self, RedisError> {
-        let url = options.url.as_str();
-        if let Some(rest) = url.strip_prefix("redis-sentinel://") {
-            return Self::sentinel(rest);
-        }
-        if let Some(rest) = url.strip_prefix("redis-cluster://") {
-            let (login, hosts) = split_login(rest);
-            let hosts = hosts.split('/').next().unwrap_or_default();
-            let nodes: Vec<String> = hosts.split(',').map(|host| format!("redis://{login}{host}")).collect();
-            let client = ClusterClientBuilder::new(nodes)
-                .connection_timeout(options.timeout)
-                .response_timeout(options.timeout + super::consumer::BLOCK)
-                .build()?;
-            return Ok(Self::Cluster(Box::new(client)));
-        }
-        Ok(Self::Single(redis::Client::open(url)?))
-    }
-
-    fn sentinel(rest: &str) -> Result<Self, RedisError> {
-        let (login, rest) = split_login(rest);
-        let mut parts = rest.split('/');
-        let hosts = parts.next().unwrap_or_default();
-        let service = parts.next().unwrap_or_default();
-        let db = parts.next().and_then(|db| db.parse().ok()).unwrap_or(0);
-        let nodes = hosts.split(',').map(|host| {
-            let (name, port) = host.rsplit_once(':').unwrap_or((host, "26379"));
-            ConnectionAddr::Tcp(name.to_owned(), port.parse().unwrap_or(26379))
-        });
-        let mut builder =
-            SentinelClientBuilder::new(nodes, service, SentinelServerType::Master)?.set_client_to_redis_db(db);
-        if let Some((user, password)) = login.trim_end_matches('@').split_once(':') {
-            if !user.is_empty() {
-                builder = builder.set_client_to_redis_username(user);
+    fn new(options: &Options) -> Result<Self, RedisError> {
+        Ok(match &options.server {
+            Server::Single(url) => Self::Single(redis::Client::open(url.expose())?),
+            Server::Sentinel { nodes, service, database, login } => {
+                let nodes = nodes.iter().map(|(host, port)| ConnectionAddr::Tcp(host.clone(), *port));
+                let mut builder = SentinelClientBuilder::new(nodes, service.clone(), SentinelServerType::Master)?
+                    .set_client_to_redis_db(*database);
+                if let Some(username) = &login.username {
+                    builder = builder.set_client_to_redis_username(username);
+                }
+                if let Some(password) = &login.password {
+                    builder = builder.set_client_to_redis_password(password.expose());
+                }
+                if login.tls {
+                    builder = builder.set_client_to_redis_tls_mode(TlsMode::Secure);
+                }
+                Self::Sentinel(Mutex::new(builder.build()?))
             }
-            builder = builder.set_client_to_redis_password(password);
-        }
-        Ok(Self::Sentinel(Mutex::new(builder.build()?)))
+            Server::Cluster { nodes, login } => {
+                let scheme = if login.tls { "rediss" } else { "redis" };
+                let nodes: Vec<String> = nodes.iter().map(|(host, port)| format!("{scheme}://{host}:{port}")).collect();
+                let mut builder = ClusterClientBuilder::new(nodes)
+                    .connection_timeout(options.timeout)
+                    // Blocking reads go through here, too.
+                    .response_timeout(options.timeout + super::consumer::BLOCK);
+                if let Some(username) = &login.username {
+                    builder = builder.username(username);
+                }
+                if let Some(password) = &login.password {
+                    builder = builder.password(password.expose());
+                }
+                Self::Cluster(Box::new(builder.build()?))
+            }
+        })
     }
 
     async fn connect(&self, connect_within: Duration, answer_within: Duration) -> Result<Conn, RedisError> {
@@ -211,9 +240,4 @@ impl Target {
             Self::Cluster(client) => Conn::Cluster(client.get_async_connection().await?),
         })
     }
-}
-
-/// Splits `user:password@rest` into the login with its `@`, and the rest.
-fn split_login(text: &str) -> (&str, &str) {
-    text.rfind('@').map_or(("", text), |at| text.split_at(at + 1))
 }

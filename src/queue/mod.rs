@@ -43,7 +43,7 @@ pub use error::QueueError;
 pub use finish::{Finish, Finished, Lease};
 pub use job::{AttemptError, Job, Malformed};
 pub use layout::{Migrated, PROTOCOL};
-pub use link::Options;
+pub use link::{Login, Options, Server};
 pub use outcome::{Fault, Outcome};
 pub use stats::{FlowStats, Stats};
 pub use store::Store;

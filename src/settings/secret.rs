@@ -1,48 +1,6 @@
-//! Text that must never be printed.
+//! Hiding what addresses carry.
 
-use std::fmt;
-
-use serde::{Serialize, Serializer};
-
-/// What is shown in place of a secret.
-pub const HIDDEN: &str = "***";
-
-/// A secret: `Debug`, `Display` and serialising give `***`. The text itself comes only from [`Secret::expose`], so that
-/// every place that reads it can be found by that word.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Wraps `text`.
-    #[must_use]
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The text itself; never log it, never put it into an error.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(HIDDEN)
-    }
-}
-
-impl fmt::Display for Secret {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(HIDDEN)
-    }
-}
-
-impl Serialize for Secret {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(HIDDEN)
-    }
-}
+pub use crate::secret::{HIDDEN, Secret};
 
 /// `text` with the user information of a URL in it hidden (`redis://:***@host:6379/1`); text without any comes back as it is.
 ///

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use advosync::queue::{Options, Queue};
+use advosync::queue::{Options, Queue, Server};
 use tempfile::TempDir;
 
 /// A running redis-server.
@@ -29,7 +29,8 @@ impl Redis {
 
     /// A queue in it, without prefix.
     pub fn queue(&self) -> Queue {
-        let options = Options { url: self.url(), prefix: String::new(), timeout: Duration::from_secs(5) };
+        let server = Server::Single(self.url().into());
+        let options = Options { server, prefix: String::new(), timeout: Duration::from_secs(5) };
         Queue::new(&options).unwrap()
     }
 
