@@ -57,6 +57,8 @@ impl Producer {
             Decision::Fire(slot) => {
                 let right = self.queue.cell(&format!("cron:firing:{name}"));
                 if !right.begin_renewal(&self.owner, LEASE).await? {
+                    // Our own can only be a leftover: redis went away before it was given back.
+                    right.end_renewal(&self.owner).await?;
                     return Ok(Some(now + LOOK_AGAIN));
                 }
                 let fired = self.fire(schedule.work, slot).await;

@@ -104,7 +104,7 @@ async fn a_process_that_dies_while_it_fires_loses_no_slot() {
     let schedule = quarter_hours(Work::Calendar);
     producer.look_after(&schedule, at(0)).await.unwrap();
     let right = producer.queue.cell("cron:firing:calendar");
-    assert!(right.begin_renewal("dead", Duration::from_mins(1)).await.unwrap());
+    assert!(right.begin_renewal("dead", Duration::from_secs(60)).await.unwrap());
     let later = producer.look_after(&schedule, at(900)).await.unwrap().unwrap();
     assert!(later < at(901), "it looks again soon");
     assert!(queued(&redis, "jobs:calendar:sweep").await.is_empty());

@@ -8,6 +8,7 @@ use axum::Router;
 use axum::body::Body;
 use chrono::Utc;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::testing::{Answer, Redis, Vector, request, send};
 use super::*;
@@ -278,4 +279,47 @@ async fn whoever_sends_too_slowly_is_told_to_come_again() {
     let never = Body::from_stream(futures::stream::pending::<Result<Vec<u8>, std::io::Error>>());
     let answer = post(&routes, CREATE, never).await;
     assert_eq!(answer.error(), (503, "timeout".to_owned()));
+}
+
+#[tokio::test]
+async fn requests_are_counted_by_route_and_not_by_path() {
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let handle = recorder.handle();
+    let _counting = metrics::set_default_local_recorder(&recorder);
+    let (_redis, routes) = open().await;
+    post(&routes, CREATE, r#"[{"id":"a"},{"id":1}]"#).await;
+    post(&routes, "/vmh/webhook/unknown/create", "").await;
+    send(&routes, request("GET", "/secret/path", &[], "")).await;
+    send(&routes, request("BREW", "/healthz", &[], "")).await;
+    send(&routes, request("GET", "/broken", &[], "")).await;
+    let text = handle.render();
+    for line in [
+        r#"advosync_http_requests_total{method="POST",route="/vmh/webhook/{entity}/{action}",status="200"} 1"#,
+        r#"advosync_http_requests_total{method="POST",route="/vmh/webhook/{entity}/{action}",status="404"} 1"#,
+        r#"advosync_http_requests_total{method="GET",route="other",status="404"} 1"#,
+        r#"advosync_http_requests_total{method="other",route="/healthz",status="405"} 1"#,
+        r#"advosync_http_requests_total{method="GET",route="/broken",status="500"} 1"#,
+        r#"advosync_webhook_rejected_elements_total{entity="beteiligte"} 1"#,
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+}
+
+/// A client that is cut off while it still sends would never see why.
+#[tokio::test]
+async fn too_large_a_body_is_answered_and_not_cut_off() {
+    let (redis, _) = open().await;
+    let routes = routes(&redis, Options { max_body_bytes: 1_000, ..options(&redis) });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut stream = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let shutdown = tokio_util::sync::CancellationToken::new();
+    let server = tokio::spawn(serve(listener, routes, shutdown.clone(), Duration::from_secs(5)));
+    let head = format!("POST {CREATE} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 4000000\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&vec![b' '; 4_000_000]).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+    shutdown.cancel();
+    server.await.unwrap();
 }
