@@ -1,3 +1,136 @@
-//! The room `cron`.
+//! Schedules become jobs, and nothing else happens here: any number of these processes may run, each slot fires once.
+//!
+//! `due.rs` decides (pure), `fire.rs` does it. After a downtime a schedule fires once, not once for each slot that was
+//! missed; at its first start ever it fires nothing.
 
+mod due;
+mod fire;
 pub mod schedule;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+pub use due::{Decision, NextFn, due};
+use fire::Producer;
+
+use crate::queue::{Queue, QueueError};
+
+/// The clock, UTC.
+pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
+
+/// While Redis is away it is tried again this often.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
+/// No wait is longer: the machine's clock may be set, and a laptop may sleep.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// What is under way at a stop gets this long to finish.
+const FINISH_WITHIN: Duration = Duration::from_secs(2);
+
+/// What a schedule starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// A sync of all calendars (`ADVOSYNC_CRON_CALENDAR`).
+    Calendar,
+    /// A sweep over the records of each mapping (`ADVOSYNC_CRON_RECORDS`).
+    Records,
+}
+
+impl Work {
+    /// The schedule's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Calendar => "calendar",
+            Self::Records => "records",
+        }
+    }
+}
+
+/// When which work starts.
+#[derive(Clone)]
+pub struct Schedule {
+    /// What it starts.
+    pub work: Work,
+    /// The expression as it stands in the settings, for logs.
+    pub expression: String,
+    /// The first fire time after an instant.
+    pub next: Arc<NextFn>,
+}
+
+/// What the role needs.
+#[derive(Clone)]
+pub struct Options {
+    /// Where jobs go.
+    pub queue: Queue,
+    /// The mappings' names.
+    pub entities: Vec<String>,
+    /// Those that are not turned off.
+    pub schedules: Vec<Schedule>,
+    /// The clock.
+    pub clock: Clock,
+}
+
+/// Fires schedules until `shutdown`. Redis that is away is tried again at least every 2 s and told once.
+pub async fn run(options: Options, shutdown: CancellationToken) {
+    let Options { queue, entities, schedules, clock } = options;
+    for schedule in &schedules {
+        let next = due::after(&*schedule.next, clock());
+        tracing::info!(schedule = schedule.work.name(), expression = schedule.expression, ?next, "a schedule is set");
+    }
+    let producer = Producer { queue, entities, owner: Uuid::new_v4().to_string(), told_ahead: AtomicBool::new(false) };
+    let mut away = false;
+    loop {
+        let mut round = std::pin::pin!(look_after_all(&producer, &schedules, &clock));
+        let looked = tokio::select! {
+            looked = &mut round => looked,
+            () = shutdown.cancelled() => {
+                // A firing that is cut short would be done again by another process.
+                let _ = tokio::time::timeout(FINISH_WITHIN, round).await;
+                return;
+            }
+        };
+        let wait = match looked {
+            Ok(until) => {
+                if std::mem::take(&mut away) {
+                    tracing::info!("redis is back, schedules fire again");
+                }
+                let left = until.map(|until| (until - clock()).to_std().unwrap_or_default());
+                left.unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT)
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut away, true) {
+                    tracing::warn!(%error, "schedules cannot fire, trying again");
+                }
+                TRY_AGAIN
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = shutdown.cancelled() => return,
+        }
+    }
+}
+
+/// Answers when the next of them is due. One that fails does not keep the others from being looked after.
+async fn look_after_all(
+    producer: &Producer,
+    schedules: &[Schedule],
+    clock: &Clock,
+) -> Result<Option<DateTime<Utc>>, QueueError> {
+    let mut soonest: Option<DateTime<Utc>> = None;
+    let mut failed = None;
+    for schedule in schedules {
+        match producer.look_after(schedule, clock()).await {
+            Ok(until) => soonest = soonest.into_iter().chain(until).min(),
+            Err(error) => failed = failed.or(Some(error)),
+        }
+    }
+    failed.map_or(Ok(soonest), Err)
+}
+
+#[cfg(test)]
+mod tests;

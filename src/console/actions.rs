@@ -1,0 +1,101 @@
+//! Replay and discard, asked for by our own forms only.
+
+use axum::Extension;
+use axum::extract::rejection::FormRejection;
+use axum::extract::{Form, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
+use maud::html;
+use serde::Deserialize;
+
+use super::access::Visitor;
+use super::letter::{GONE, Which, which};
+use super::{Console, frame};
+use crate::queue::{Flow, Selection};
+
+#[derive(Default, Deserialize)]
+pub(super) struct Sent {
+    #[serde(default)]
+    form_key: String,
+}
+
+/// A form as it arrives; one that cannot be read is one without a key.
+pub(super) type Posted = Result<Form<Sent>, FormRejection>;
+
+pub(super) async fn replay(
+    State(console): State<Console>,
+    Extension(visitor): Extension<Visitor>,
+    path: Which,
+    headers: HeaderMap,
+    posted: Posted,
+) -> Response {
+    if let Err(refused) = own_form(&console, &visitor, &headers, posted) {
+        return refused;
+    }
+    let (flow, id) = match find(&console, path).await {
+        Ok(found) => found,
+        Err(missing) => return missing,
+    };
+    match console.options.queue.replay(flow, &Selection::Ids(vec![id.clone()]), &console.options.entities).await {
+        Ok(0) => {
+            let what = html! { p { "This entry names no job: it has no topic or no key." } };
+            frame::message(StatusCode::CONFLICT, "It cannot be replayed", &what)
+        }
+        Ok(_) => {
+            tracing::info!(%flow, id, "a dead letter was replayed from the console");
+            Redirect::to("/console/dead?done=replayed").into_response()
+        }
+        Err(error) => frame::failed(&error),
+    }
+}
+
+pub(super) async fn discard(
+    State(console): State<Console>,
+    Extension(visitor): Extension<Visitor>,
+    path: Which,
+    headers: HeaderMap,
+    posted: Posted,
+) -> Response {
+    if let Err(refused) = own_form(&console, &visitor, &headers, posted) {
+        return refused;
+    }
+    let (flow, id) = match find(&console, path).await {
+        Ok(found) => found,
+        Err(missing) => return missing,
+    };
+    match console.options.queue.discard(flow, std::slice::from_ref(&id)).await {
+        Ok(_) => {
+            tracing::info!(%flow, id, "a dead letter was discarded from the console");
+            Redirect::to("/console/dead?done=discarded").into_response()
+        }
+        Err(error) => frame::failed(&error),
+    }
+}
+
+/// 403 for forms that did not come from our own pages.
+#[expect(clippy::result_large_err, reason = "the error is the answer itself, made once a request at most")]
+pub(super) fn own_form(
+    console: &Console,
+    visitor: &Visitor,
+    headers: &HeaderMap,
+    posted: Posted,
+) -> Result<(), Response> {
+    let sent = posted.map(|Form(sent)| sent).unwrap_or_default();
+    if console.access.is_own_form(visitor, headers, &sent.form_key) {
+        return Ok(());
+    }
+    let what = html! {
+        p { "The form did not come from a page of this console, or your sign-in has changed since. Open the page again and repeat." }
+    };
+    Err(frame::message(StatusCode::FORBIDDEN, "Nothing was done", &what))
+}
+
+/// The flow, if it holds this letter: somebody else may have been faster.
+async fn find(console: &Console, path: Which) -> Result<(Flow, String), Response> {
+    let (flow, id) = which(path).ok_or_else(|| frame::not_found(GONE))?;
+    match console.options.queue.dead_letter(flow, &id).await {
+        Ok(Some(_)) => Ok((flow, id)),
+        Ok(None) => Err(frame::not_found(GONE)),
+        Err(error) => Err(frame::failed(&error)),
+    }
+}
