@@ -161,19 +161,11 @@ impl Parts {
     /// The ingress' options.
     #[must_use]
     pub fn ingress(&self) -> ingress::Options {
-        let secrets = self.settings.webhook_secrets.as_ref().map(|secrets| match secrets {
-            settings::WebhookSecrets::Shared(secret) => {
-                ingress::WebhookSecrets::One(ingress::Secret::new(secret.expose()))
-            }
-            settings::WebhookSecrets::ByWebhook(all) => ingress::WebhookSecrets::ByWebhook(
-                all.iter().map(|(id, secret)| (id.clone(), ingress::Secret::new(secret.expose()))).collect(),
-            ),
-        });
         ingress::Options {
             queue: self.queue.clone(),
             entities: self.entities(),
-            webhook_secrets: secrets,
-            api_token: self.token(),
+            webhook_secrets: self.settings.webhook_secrets.clone(),
+            api_token: self.settings.http.api_token.clone(),
             channel_token: None,
             max_body_bytes: self.settings.http.max_body_bytes,
             deadline: REQUEST_WITHIN,
@@ -194,7 +186,7 @@ impl Parts {
             queue: self.queue.clone(),
             entities: self.entities(),
             upstreams: vec![ADVOWARE.to_owned(), ESPOCRM.to_owned()],
-            api_token: self.token(),
+            api_token: self.settings.http.api_token.clone(),
             timezone: self.settings.cron.timezone,
             clock: Arc::new(Utc::now),
         }
@@ -216,22 +208,9 @@ impl Parts {
             (cron::Work::Calendar, self.settings.cron.calendar.clone()),
             (cron::Work::Records, self.settings.cron.records.clone()),
         ];
-        let schedules = both
-            .into_iter()
-            .filter_map(|(work, schedule)| {
-                let schedule = schedule?;
-                Some(cron::Schedule {
-                    work,
-                    expression: schedule.expression().to_owned(),
-                    next: Arc::new(move |after| schedule.next_after(after).ok()),
-                })
-            })
-            .collect();
+        let schedules =
+            both.into_iter().filter_map(|(work, schedule)| Some(cron::Planned::new(work, schedule?))).collect();
         cron::Options { queue: self.queue.clone(), entities: self.entities(), schedules, clock: Arc::new(Utc::now) }
-    }
-
-    fn token(&self) -> Option<ingress::Secret> {
-        self.settings.http.api_token.as_ref().map(|token| ingress::Secret::new(token.expose()))
     }
 }
 
