@@ -5,10 +5,20 @@
 
 mod check;
 mod conflict;
+mod crash;
 mod create;
 mod delete;
+mod drain;
 mod echo;
+mod failure;
+mod ledger_lost;
 mod link;
+mod lost_answers;
+mod many;
+mod odd_answers;
+mod outage;
+mod sign_in;
+mod storm;
 mod update;
 
 use advosync_sandbox::{Fault, Match, System};
