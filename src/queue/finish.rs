@@ -49,6 +49,9 @@ impl Finish {
             Outcome::Hold { after, reason } => ("hold", after.as_millis(), with_reason(job, reason)),
             Outcome::Later { after, reason } => ("retry", after.as_millis(), with_reason(job, reason)),
             Outcome::Dead { error } => ("dead", 0, self.dead_fields(error)),
+            Outcome::Ignored { reason } => {
+                ("ignored", 0, self.done_fields("ignored", Some(&json!({ "reason": reason }))))
+            }
             Outcome::Back => ("back", 0, job.fields()),
         }
     }

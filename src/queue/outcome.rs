@@ -40,6 +40,11 @@ pub enum Outcome {
         /// What happened.
         error: Fault,
     },
+    /// There was nothing to be done, and nothing is said about earlier failures: unlike `Done` it settles no dead letter.
+    Ignored {
+        /// Why, for the history.
+        reason: String,
+    },
     /// The process stops; somebody else takes it.
     Back,
 }

@@ -72,6 +72,7 @@ fn tell(finish: &Finish, answer: Finished) {
         Outcome::Hold { .. } => "hold",
         Outcome::Later { .. } => "later",
         Outcome::Dead { .. } => "dead",
+        Outcome::Ignored { .. } => "ignored",
         Outcome::Back => "back",
     };
     metrics::counter!("advosync_jobs_total", "flow" => flow, "result" => result).increment(1);

@@ -93,6 +93,12 @@ pub enum Failure {
         /// Why.
         reason: String,
     },
+    /// Nothing failed and nothing is to be done; what failed before still stands, so this is no success either.
+    #[error("ignored: {reason}")]
+    Ignored {
+        /// Why.
+        reason: String,
+    },
     /// The lease was lost: another run has the job, this one must not touch anything.
     #[error("the lease was lost")]
     LeaseLost,

@@ -51,6 +51,7 @@ pub fn outcome(failure: &Failure, job: &Job, retries: &Retries, breaker: Breaker
         },
         Failure::Hold { after, reason, .. } => Outcome::Hold { after: *after, reason: reason.clone() },
         Failure::Later { after, reason } => Outcome::Later { after: *after, reason: reason.clone() },
+        Failure::Ignored { reason } => Outcome::Ignored { reason: reason.clone() },
         Failure::LeaseLost => return None,
     })
 }

@@ -50,10 +50,21 @@ pub fn failed(mapping: &Mapping, message: &str, attempt: u32, for_good: bool) ->
     out
 }
 
-/// Whether a record's last change was our own report of a failure.
+/// What a record's status says about its last run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// It failed and is tried again.
+    Failed,
+    /// It was given up.
+    GivenUp,
+}
+
+/// The failure that a record's status tells of, if it does.
 #[must_use]
-pub fn is_own_failure(mapping: &Mapping, record: &Map<String, Value>, own_user: &str) -> bool {
-    let text = |attribute: &str| record.get(attribute).and_then(Value::as_str);
-    text("modifiedById") == Some(own_user)
-        && matches!(text(&mapping.espocrm.status), Some("failed" | "permanently_failed"))
+pub fn told_failure(mapping: &Mapping, record: &Map<String, Value>) -> Option<Told> {
+    match record.get(&mapping.espocrm.status).and_then(Value::as_str) {
+        Some("failed") => Some(Told::Failed),
+        Some("permanently_failed") => Some(Told::GivenUp),
+        _ => None,
+    }
 }

@@ -19,6 +19,7 @@ pub use report::{Report, Withheld};
 
 use super::mapping::Mapping;
 use super::route::{Route, route};
+use super::status::Told;
 use crate::clients::{advoware, espocrm};
 use crate::queue::Job;
 use crate::sync::ledger::{Ledger, Pair, Written};
@@ -58,8 +59,8 @@ impl Sync {
     pub async fn run(&self, job: &Job, run: &Run) -> Result<Report, Failure> {
         let step = Step { sync: self, run, id: &job.key };
         let record = step.read_espocrm().await?;
-        if let (Some(record), Some(due)) = (&record, run.retry_due) {
-            self.leave_retry_alone(job, record, due).await?;
+        if let Some(record) = &record {
+            self.leave_alone(job, record, run.retry_due).await?;
         }
         let known = self.ledger.read(&job.key).await.map_err(failure::ledger)?;
         match (route(&self.mapping, record.as_ref(), known, self.quiet, (self.clock)()), record) {
@@ -79,21 +80,28 @@ impl Sync {
         }
     }
 
-    /// Our own report of a failure comes back as a webhook; acting on it would burn all attempts within seconds. A
-    /// sweep does not hurry a retry either. A person who asks does.
-    async fn leave_retry_alone(&self, job: &Job, record: &Record, due: DateTime<Utc>) -> Result<(), Failure> {
-        let webhook = job.source.as_deref() == Some("webhook");
-        let echo = webhook
+    /// Our own report of a failure comes back as a webhook; acting on it would burn all attempts within seconds, and
+    /// begin anew what was given up. A sweep does not hurry a retry either. A person who asks does.
+    async fn leave_alone(&self, job: &Job, record: &Record, retry_due: Option<DateTime<Utc>>) -> Result<(), Failure> {
+        let told = super::status::told_failure(&self.mapping, record);
+        let echo = told.is_some()
+            && job.source.as_deref() == Some("webhook")
             && match self.espocrm.own_user().await {
-                Ok(own) => super::status::is_own_failure(&self.mapping, record, &own),
+                Ok(own) => record.get("modifiedById").and_then(serde_json::Value::as_str) == Some(&own),
                 Err(_) => false,
             };
-        if echo || job.lane == crate::queue::Lane::Sweep {
-            let after = (due - (self.clock)()).to_std().unwrap_or_default();
-            let reason = if echo { "echo of our own report of a failure" } else { "a retry is scheduled already" };
-            return Err(Failure::Later { after, reason: reason.to_owned() });
+        match retry_due {
+            Some(due) if echo || job.lane == crate::queue::Lane::Sweep => {
+                let after = (due - (self.clock)()).to_std().unwrap_or_default();
+                let reason = if echo { "echo of our own report of a failure" } else { "a retry is scheduled already" };
+                Err(Failure::Later { after, reason: reason.to_owned() })
+            }
+            // With failures on it the job is the retry itself, which the webhook only joined.
+            None if echo && told == Some(Told::GivenUp) && job.failures == 0 => {
+                Err(Failure::Ignored { reason: "echo of our own report that this was given up".to_owned() })
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 
