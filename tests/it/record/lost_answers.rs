@@ -96,6 +96,29 @@ async fn a_record_that_is_renamed_during_the_quiet_time_is_looked_for_by_its_new
 }
 
 #[tokio::test]
+async fn where_only_a_person_can_tell_the_number_that_is_entered_counts() {
+    let world = World::with(&HASTY).await;
+    world.sandbox.fault(on_post("Mustermann").once().lose_answer());
+    let id = world.create(&person("Max", "Mustermann"));
+    world.deliver().await;
+    world.settle().await;
+    // Meanwhile the lawyer enters the same person, too.
+    let same = json!({ "vorname": "Max", "name": "Mustermann" });
+    let number = world.sandbox.people().lawyer_create(BETEILIGTE, &same).unwrap();
+    world.settle_all().await;
+    let record = world.record(&id);
+    assert_eq!((&record["syncStatus"], &record["advowareId"]), (&json!("permanently_failed"), &json!(null)));
+    assert_eq!((world.parties().len(), world.stats().await.dead), (2, 1));
+    world.edit(&id, &json!({ "advowareId": number }));
+    world.deliver().await;
+    world.settle_all().await;
+    assert_eq!(world.in_step(&id), number);
+    assert_eq!((world.parties().len(), world.stats().await.dead), (2, 0));
+    assert_eq!(world.redis.cli(&["HLEN", "ledger:beteiligte:intents"]), "0");
+    assert_eq!(world.redis.cli(&["HLEN", "ledger:beteiligte:intent_keys"]), "0");
+}
+
+#[tokio::test]
 async fn a_record_that_is_deleted_during_the_quiet_time_is_created_no_second_time() {
     let world = World::with(&HASTY).await;
     world.sandbox.fault(on_post("Mustermann").once().lose_answer());

@@ -260,6 +260,12 @@ impl World {
         (self.sandbox.count(System::Advoware).calls, self.sandbox.count(System::EspoCrm).calls)
     }
 
+    /// Whether a webhook has told the program of a record's state, such as our own `clean`.
+    pub fn heard_of(&self, state: &str) -> bool {
+        let text = format!("\"syncStatus\":\"{state}\"");
+        self.sandbox.calls().iter().any(|call| call.system == System::Webhooks && call.body.contains(&text))
+    }
+
     /// The texts of the notes on a record.
     pub fn notes(&self, id: &str) -> Vec<String> {
         let notes = self.sandbox.people().crm_notes();
