@@ -44,11 +44,16 @@ impl Step<'_> {
             None => (first(self.id, found.unwrap_or_default()), 0),
         };
         match creation {
+            // Renamed since: parties of the new name have not been looked at.
+            Creation::Post { .. } if intent.is_some_and(|intent| intent.digest != digest(mapping, &content)) => {
+                self.withdraw().await?;
+                Box::pin(self.create(record, None)).await
+            }
             Creation::Post { known } => self.post(record, &content, known, tries).await,
-            Creation::Adopt(candidate) => self.link(record, &content, *candidate, "adopted").await,
+            Creation::Adopt(candidate) => self.adopt(record, *candidate).await,
             Creation::Link(candidate) => {
                 self.check_unlinked(&candidate.number).await?;
-                self.link(record, &content, *candidate, "linked").await
+                self.link(record, &content, *candidate).await
             }
             Creation::Ask { why, numbers } => Err(Failure::Final {
                 code: "needs_person",
@@ -108,26 +113,44 @@ impl Step<'_> {
         }
     }
 
+    /// The whole party, with its version.
+    async fn whole(&self, candidate: Candidate) -> Result<Record, Failure> {
+        match version(&self.sync.mapping, &candidate.record) {
+            Some(_) => Ok(candidate.record),
+            None => self.read_advoware(&candidate.number).await,
+        }
+    }
+
+    /// Ties the party that our own POST made to this record, and brings both in step: it was made from what was sent, so
+    /// an edit since then goes over. Nobody else would take it there, because its webhook waited with this job.
+    async fn adopt(&self, record: &Record, candidate: Candidate) -> Result<Report, Failure> {
+        let mapping = &self.sync.mapping;
+        let number = candidate.number.clone();
+        let party = self.whole(candidate).await?;
+        let made = mapping.from_advoware(&party);
+        let snapshot = Some(Snapshot { espocrm: made.clone(), advoware: made });
+        let row_id = version(mapping, &party);
+        let pair = Pair { number: number.clone(), row_id, snapshot, note: None, at: self.now() };
+        self.remember(&pair, "").await?;
+        let mut report = self.reconcile(record, &party, &number, Some(pair), None).await?;
+        if report.result == "updated" {
+            report.result = "adopted";
+        }
+        Ok(report)
+    }
+
     /// Ties a party that exists to this record. Only the sync fields are written; differences stay until one of the
     /// sides is edited.
-    async fn link(
-        &self,
-        record: &Record,
-        content: &Content,
-        candidate: Candidate,
-        how: &'static str,
-    ) -> Result<Report, Failure> {
+    async fn link(&self, record: &Record, content: &Content, candidate: Candidate) -> Result<Report, Failure> {
         let mapping = &self.sync.mapping;
-        let party = match version(mapping, &candidate.record) {
-            Some(_) => candidate.record,
-            None => self.read_advoware(&candidate.number).await?,
-        };
+        let number = candidate.number.clone();
+        let party = self.whole(candidate).await?;
         let advoware = mapping.from_advoware(&party);
         let differing = |field: &&crate::sync::record::mapping::Field| {
             let (ours, theirs) = (content.get(&field.advoware), advoware.get(&field.advoware));
             ours.is_known() && theirs.is_known() && !field.same(ours, theirs)
         };
-        let mut report = Report::new(how);
+        let mut report = Report::new("linked");
         report.remarks.extend(
             mapping
                 .fields
@@ -135,12 +158,9 @@ impl Step<'_> {
                 .filter(differing)
                 .map(|field| format!("{} differs and is left as it is", field.label)),
         );
-        // An adopted party was made from what was sent: an edit since then is a change that goes over.
-        let espocrm = if how == "adopted" { advoware.clone() } else { content.clone() };
-        let digest = digest(mapping, content);
-        self.settle(record, &candidate.number, version(mapping, &party), Snapshot { espocrm, advoware }, &digest)
-            .await?;
-        report.number = Some(candidate.number);
+        let snapshot = Snapshot { espocrm: content.clone(), advoware };
+        self.settle(record, &number, version(mapping, &party), snapshot, &digest(mapping, content)).await?;
+        report.number = Some(number);
         Ok(report)
     }
 
@@ -183,12 +203,18 @@ impl Step<'_> {
             Err(error) if error.effect_unknown() => return Err(self.unknown(&intent, &error)),
             Err(error) => {
                 // A clean refusal, or nothing was sent: the create did not happen.
-                let written = self.sync.ledger.withdraw(fence, self.id).await.map_err(failure::ledger)?;
-                self.written(written, "")?;
+                self.withdraw().await?;
                 return Err(failure::advoware(&error));
             }
         };
         self.created(record, content, &intent, created).await
+    }
+
+    /// Closes the intent of a create that is known not to have happened.
+    async fn withdraw(&self) -> Result<(), Failure> {
+        let fence = (self.run.fence.0.as_str(), self.run.fence.1.as_str());
+        let written = self.sync.ledger.withdraw(fence, self.id).await.map_err(failure::ledger)?;
+        self.written(written, "")
     }
 
     async fn created(
