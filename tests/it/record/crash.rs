@@ -1,6 +1,8 @@
 //! Workers that are killed (SIGKILL) at every point between two effects: afterwards exactly one party a record (S4), no
 //! second PUT, and no note lost.
 
+use std::time::Duration;
+
 use advosync_sandbox::{Change, Fault, Match, Phase, PostShape, System};
 use serde_json::json;
 
@@ -85,13 +87,13 @@ async fn an_update_that_is_killed_anywhere_is_put_once_and_its_note_is_not_lost(
     }
     let sandbox = world.sandbox.clone();
     let put = |number: i64| Match::on(System::Advoware).request("PUT", &format!("*/Beteiligte/{number}"));
-    let note = |id: &str| Match::on(System::EspoCrm).request("POST", "*/Note").containing(id);
-    let [unanswered, unlinked, untold, noted] = [0, 1, 2, 3].map(|at: usize| pairs[at].clone());
+    let note_on = |id: &str| Match::on(System::EspoCrm).request("POST", "*/Note").containing(id);
+    let [unanswered, unlinked, untold, told_twice] = [0, 1, 2, 3].map(|at: usize| pairs[at].clone());
     let gates = [
         sandbox.gate(put(unanswered.1), Phase::After),
         sandbox.gate(put_to_record(&unlinked.0), Phase::Before),
         sandbox.gate(put_to_record(&untold.0), Phase::After),
-        sandbox.gate(note(&noted.0), Phase::After),
+        sandbox.gate(note_on(&told_twice.0), Phase::After),
     ];
     sandbox.fault(Fault::on(System::EspoCrm).put(&format!("*/{}", unlinked.0)).once().cut());
     let mark = world.mark();
@@ -117,10 +119,42 @@ async fn an_update_that_is_killed_anywhere_is_put_once_and_its_note_is_not_lost(
         );
         let notes = world.notes(id);
         // At least once: whether a note took effect can no more be asked than whether a POST did.
-        let expected = if *id == noted.0 { 2 } else { 1 };
+        let expected = if *id == told_twice.0 { 2 } else { 1 };
         assert_eq!(notes.len(), expected, "{id}: {notes:?}");
         assert!(notes.iter().all(|note| note.contains("kanzlei@example.org")), "{notes:?}");
     }
     let ids: Vec<String> = pairs.into_iter().map(|(id, _)| id).collect();
     assert_repaired(&world, &ids).await;
+}
+
+#[tokio::test]
+async fn a_worker_that_was_frozen_past_its_lease_does_nothing_more() {
+    let mut world = World::with(&SETTINGS).await;
+    let (known, number) = world.created(&person("Erika", "Muster")).await;
+    let posted = world.sandbox.gate(post_of("Mustermann"), Phase::After);
+    let read = world.sandbox.gate(Match::on(System::Advoware).request("GET", PARTY), Phase::After);
+    let id = world.create(&person("Max", "Mustermann"));
+    world.edit(&known, &json!({ "emailAddress": "alt@example.org" }));
+    world.deliver().await;
+    posted.arrived().await;
+    read.arrived().await;
+    let frozen = world.take_worker();
+    frozen.freeze();
+    drop((posted, read));
+    world.start_worker();
+    // The answers wait at the frozen one's socket while others do its work.
+    world.settle_all().await;
+    world.edit(&known, &json!({ "emailAddress": "neu@example.org" }));
+    world.deliver().await;
+    world.settle_all().await;
+    let mark = world.mark();
+    frozen.thaw();
+    world.until("it has seen that both leases are gone", async || frozen.log().matches("lease").count() >= 2).await;
+    let (status, _) = frozen.terminate(Duration::from_secs(20)).await;
+    assert!(status.success(), "{status}");
+    assert_eq!(world.writes(mark), [], "it must not go on as if nothing had happened");
+    assert_eq!(world.in_step(&known), number);
+    assert_eq!(world.party(number)["emailGesch"], "neu@example.org");
+    world.in_step(&id);
+    assert_eq!((world.parties().len(), world.creates()), (2, 2));
 }

@@ -44,8 +44,7 @@ impl Process {
 
     /// SIGTERM, then waits for its end; answers how it ended and how long that took.
     pub async fn terminate(mut self, patience: Duration) -> (ExitStatus, Duration) {
-        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap());
-        kill(pid, Signal::SIGTERM).unwrap();
+        self.signal(Signal::SIGTERM);
         let asked = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -54,6 +53,20 @@ impl Process {
             assert!(asked.elapsed() < patience, "{} does not stop", self.name);
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    /// SIGSTOP: it stands still, as in a machine that is being moved.
+    pub fn freeze(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    /// SIGCONT: it goes on as if no time had passed.
+    pub fn thaw(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
     }
 
     fn end(&mut self) {
