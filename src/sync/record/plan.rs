@@ -153,3 +153,7 @@ fn without(content: &Content, of: &Content) -> Content {
     }
     out
 }
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;
