@@ -1,0 +1,20 @@
+# For people and CI alike: every target installs what is missing, and says so.
+
+.PHONY: help test demo bench
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 14
+
+test: ## every check that CI runs; PARTS="format clippy" for some of them
+	@.ci/test $(PARTS)
+
+demo: ## the product against a sandbox of the outside systems; KEEP=1 leaves it running
+	@.ci/need cc redis
+	@echo "demo: building (the first time takes minutes)"
+	cargo build --locked -p advosync -p advosync-sandbox --bins
+	@cargo run --locked --quiet -p advosync-sandbox --bin advosync-demo -- $(if $(KEEP),--keep)
+
+bench: ## latency and throughput
+	@.ci/need cc redis
+	cargo bench --locked --workspace --bench '*'
