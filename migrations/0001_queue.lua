@@ -354,16 +354,17 @@ local function upstream(keys, args)
   return { redis.call('HGET', keys[1], 'state') or 'closed', failures }
 end
 
--- swap: KEYS a string, ARGV expected, 'set' | 'del' | 'pexpire', value, ms. Compare and act in one call.
-local function swap(keys, args)
-  if (redis.call('GET', keys[1]) or '') ~= args[1] then return 0 end
-  if args[2] == 'set' then
-    redis.call('SET', keys[1], args[3], 'PX', args[4])
-  elseif args[2] == 'del' then
-    redis.call('DEL', keys[1])
-  else
-    redis.call('PEXPIRE', keys[1], args[4])
-  end
+-- remove: KEYS a string; ARGV its expected value. Deletes it only if it is still that.
+local function remove(keys, args)
+  if redis.call('GET', keys[1]) ~= args[1] then return 0 end
+  return redis.call('DEL', keys[1])
+end
+
+-- renewed: KEYS the right to renew, the value; ARGV who has the right, the new value, ms. Stores it and ends the right.
+local function renewed(keys, args)
+  if redis.call('GET', keys[1]) ~= args[1] then return 0 end
+  redis.call('SET', keys[2], args[2], 'PX', args[3])
+  redis.call('DEL', keys[1])
   return 1
 end
 
@@ -391,5 +392,6 @@ register('unpark', unpark, { 'allow-oom' })
 register('heal', heal, { 'allow-oom' })
 register('reap', reap, { 'allow-oom' })
 register('upstream', upstream, { 'allow-oom' })
-register('swap', swap, { 'allow-oom' })
+register('remove', remove, { 'allow-oom' })
+register('renewed', renewed, {})
 register('slot', slot, {})

@@ -1,8 +1,10 @@
 //! The command line: what every command takes, and the commands that need neither Redis nor an upstream.
 
+pub mod admin;
 pub mod completions;
 pub mod config;
 pub mod dead;
+pub mod doctor;
 pub mod records;
 pub mod schedule;
 #[cfg(test)]

@@ -9,7 +9,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
-use crate::ingress::Secret;
+use crate::ingress::{is_bearer, sign};
+use crate::secret::Secret;
 
 /// A working day.
 const SESSION: TimeDelta = TimeDelta::hours(12);
@@ -43,7 +44,7 @@ impl Access {
     /// Who sends this request, if it is somebody who may.
     pub(super) fn visitor(&self, headers: &HeaderMap, now: DateTime<Utc>) -> Option<Visitor> {
         let Some(token) = &self.token else { return Some(Visitor::Anybody) };
-        if token.is_bearer_of(headers) {
+        if is_bearer(token, headers) {
             return Some(Visitor::Bearer);
         }
         cookies(headers).find(|value| self.is_session(value, now)).map(|value| Visitor::Session(value.to_owned()))
@@ -82,7 +83,7 @@ impl Access {
     }
 
     fn hash(&self, purpose: &str, text: &str) -> String {
-        hex::encode(self.key.sign(format!("advosync console {purpose}: {text}").as_bytes()))
+        hex::encode(sign(&self.key, format!("advosync console {purpose}: {text}").as_bytes()))
     }
 }
 

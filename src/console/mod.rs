@@ -24,8 +24,8 @@ use chrono_tz::Tz;
 
 use access::Access;
 
-use crate::ingress::Secret;
 use crate::queue::Queue;
+use crate::secret::Secret;
 
 /// The clock, UTC.
 pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;

@@ -4,8 +4,8 @@ use axum::Router;
 
 use super::*;
 use crate::ingress::around;
-use crate::ingress::testing::{Answer, Redis, request, send};
-use crate::queue::Flow;
+use crate::ingress::testing::{Answer, Redis, request, send, stream};
+use crate::queue::{Flow, Lane};
 
 const BROWSER: (&str, &str) = ("accept", "text/html,*/*");
 
@@ -35,7 +35,8 @@ async fn bury(redis: &Redis, key: &str) -> String {
     let fields =
         ["topic", "vmh.beteiligte.update", "key", key, "error", "<script>alert(1)</script>", "code", "refused"];
     let more = ["failed_at", "1774695600000", "errors", errors];
-    redis.command(&[&["XADD", "jobs:vmh:dead", "*"], &fields[..], &more].concat()).await
+    let dead = stream(Flow::Vmh, Lane::First) + ":dead";
+    redis.command(&[&["XADD", &dead, "*"], &fields[..], &more].concat()).await
 }
 
 /// The value of the hidden field on a page.
@@ -49,7 +50,7 @@ async fn the_overview_shows_flows_and_upstreams() {
     let redis = Redis::start().await;
     let queue = redis.queue();
     for _ in 0..5 {
-        queue.report_upstream("advoware", Err("connect <refused>")).await.unwrap();
+        queue.fail_upstream("advoware", "connect <refused>", false).await.unwrap();
     }
     bury(&redis, "1").await;
     let page = get(&routes(&redis, None), "/console").await;
@@ -118,20 +119,21 @@ async fn replay_and_discard_need_a_form_of_our_own() {
     );
     assert!(get(&routes, "/console/dead?done=replayed").await.body.contains("queued again"));
     assert_eq!(get(&routes, "/console/dead?done=%3Cscript").await.status, 200);
-    assert_eq!(redis.command::<usize>(&["XLEN", "jobs:vmh"]).await, 1);
+    assert_eq!(redis.command::<usize>(&["XLEN", &stream(Flow::Vmh, Lane::First)]).await, 1);
     assert_eq!(post(&routes, &format!("{address}/replay"), &same, form.clone()).await.status, 404);
 
     let done = post(&routes, &format!("/console/dead/vmh/{second}/discard"), &same, form).await;
     assert_eq!(done.headers["location"], "/console/dead?done=discarded");
     assert!(redis.queue().dead_letters(Flow::Vmh, 10).await.unwrap().is_empty());
-    assert_eq!(redis.command::<usize>(&["XLEN", "jobs:vmh"]).await, 1);
+    assert_eq!(redis.command::<usize>(&["XLEN", &stream(Flow::Vmh, Lane::First)]).await, 1);
 }
 
 #[tokio::test]
 async fn an_entry_that_is_no_job_can_only_be_discarded() {
     let redis = Redis::start().await;
     let routes = routes(&redis, None);
-    let id: String = redis.command(&["XADD", "jobs:vmh:dead", "*", "nonsense", "x"]).await;
+    let dead = stream(Flow::Vmh, Lane::First) + ":dead";
+    let id: String = redis.command(&["XADD", &dead, "*", "nonsense", "x"]).await;
     let address = format!("/console/dead/vmh/{id}");
     let page = get(&routes, &address).await.body;
     assert!(page.contains("names no job") && !page.contains(">Replay<"), "{page}");

@@ -12,7 +12,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::due::{Decision, after, due};
-use super::{Schedule, Work};
+use super::{Planned, Work};
 use crate::queue::{Batch, Lane, Queue, QueueError, Topic};
 
 /// How long one process may hold the right to fire; also how late a slot is whose process died while firing it.
@@ -36,7 +36,7 @@ impl Producer {
     /// Fires `schedule` if it is due. Answers when to look again; `None`: it never fires again.
     pub(super) async fn look_after(
         &self,
-        schedule: &Schedule,
+        schedule: &Planned,
         now: DateTime<Utc>,
     ) -> Result<Option<DateTime<Utc>>, QueueError> {
         let name = schedule.work.name();

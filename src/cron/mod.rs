@@ -1,7 +1,7 @@
 //! Schedules become jobs, and nothing else happens here: any number of these processes may run, each slot fires once.
 //!
-//! `due.rs` decides (pure), `fire.rs` does it. After a downtime a schedule fires once, not once for each slot that was
-//! missed; at its first start ever it fires nothing.
+//! `schedule` knows the fire times and `due.rs` decides (both pure), `fire.rs` does it. After a downtime a schedule
+//! fires once, not once for each slot that was missed; at its first start ever it fires nothing.
 
 mod due;
 mod fire;
@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 pub use due::{Decision, NextFn, due};
 use fire::Producer;
+use schedule::Schedule;
 
 use crate::queue::{Queue, QueueError};
 
@@ -52,13 +53,22 @@ impl Work {
 
 /// When which work starts.
 #[derive(Clone)]
-pub struct Schedule {
+pub struct Planned {
     /// What it starts.
     pub work: Work,
     /// The expression as it stands in the settings, for logs.
     pub expression: String,
     /// The first fire time after an instant.
     pub next: Arc<NextFn>,
+}
+
+impl Planned {
+    /// Work that starts whenever `schedule` fires.
+    #[must_use]
+    pub fn new(work: Work, schedule: Schedule) -> Self {
+        let expression = schedule.expression().to_owned();
+        Self { work, expression, next: Arc::new(move |instant| schedule.next_after(instant).ok()) }
+    }
 }
 
 /// What the role needs.
@@ -69,7 +79,7 @@ pub struct Options {
     /// The mappings' names.
     pub entities: Vec<String>,
     /// Those that are not turned off.
-    pub schedules: Vec<Schedule>,
+    pub schedules: Vec<Planned>,
     /// The clock.
     pub clock: Clock,
 }
@@ -118,7 +128,7 @@ pub async fn run(options: Options, shutdown: CancellationToken) {
 /// Answers when the next of them is due. One that fails does not keep the others from being looked after.
 async fn look_after_all(
     producer: &Producer,
-    schedules: &[Schedule],
+    schedules: &[Planned],
     clock: &Clock,
 ) -> Result<Option<DateTime<Utc>>, QueueError> {
     let mut soonest: Option<DateTime<Utc>> = None;

@@ -9,6 +9,7 @@
 //! the contract's section HTTP; what `EspoCRM` makes of each status is in its contract.
 
 mod answer;
+mod bearer;
 mod body;
 mod edge;
 mod events;
@@ -17,7 +18,6 @@ mod kuerzel;
 mod notify;
 mod ops;
 mod scalar;
-mod secret;
 mod serve;
 mod signature;
 mod state;
@@ -30,12 +30,12 @@ pub(crate) mod testing;
 mod tests;
 
 pub use answer::ApiError;
+pub use bearer::is_bearer;
 pub use edge::around;
 pub use kuerzel::Target;
 pub use ops::{OpsOptions, Render, ops_router};
-pub use secret::Secret;
 pub use serve::serve;
-pub use signature::{Refusal, WebhookSecrets, verify};
+pub use signature::{Refusal, sign, verify};
 pub use state::{Options, Trace};
 
 use axum::Router;

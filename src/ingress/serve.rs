@@ -147,7 +147,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_stop_lets_requests_finish_and_closes_idle_connections() {
-        let server = Server::start(Duration::from_secs(60)).await;
+        let server = Server::start(Duration::from_mins(1)).await;
         let idle = server.connect("").await;
         let used = server.connect("POST /length HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\nabc").await;
         let mut first = [0; 15];

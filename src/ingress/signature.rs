@@ -3,23 +3,15 @@
 //! - `Signature`: base64 of `<webhookId>:` and the lower-case hex HMAC-SHA256 of the body (`EspoCRM` 9 and later)
 //! - `X-Signature`: base64 of `<webhookId>:` and the 32 bytes of the same HMAC (8.x; leaves in 11)
 
-use std::collections::HashMap;
-
 use axum::http::HeaderMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-use super::secret::Secret;
-
-/// The secrets of the webhooks that are registered at `EspoCRM`, each of which has one of its own.
-#[derive(Debug, Clone)]
-pub enum WebhookSecrets {
-    /// One secret for whatever comes.
-    One(Secret),
-    /// By webhook id.
-    ByWebhook(HashMap<String, Secret>),
-}
+use crate::secret::Secret;
+use crate::settings::WebhookSecrets;
 
 /// Why a webhook is not let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -66,19 +58,23 @@ fn check(secrets: &WebhookSecrets, header: &[u8], form: Form, body: &[u8]) -> Re
     let decoded = STANDARD.decode(header.trim_ascii()).map_err(|_| Refusal::Malformed)?;
     let colon = decoded.iter().position(|byte| *byte == b':').ok_or(Refusal::Malformed)?;
     let (id, digest) = (&decoded[..colon], &decoded[colon + 1..]);
-    let secret = match secrets {
-        WebhookSecrets::One(secret) => secret,
-        WebhookSecrets::ByWebhook(map) => {
-            let id = std::str::from_utf8(id).map_err(|_| Refusal::Malformed)?;
-            map.get(id).ok_or(Refusal::UnknownWebhook)?
-        }
-    };
-    let expected = secret.sign(body);
+    let id = std::str::from_utf8(id).map_err(|_| Refusal::Malformed)?;
+    let secret = secrets.of(id).ok_or(Refusal::UnknownWebhook)?;
+    let expected = sign(secret, body);
     let fits = match form {
         Form::Hex => hex::encode(expected).as_bytes().ct_eq(digest),
         Form::Raw => expected.ct_eq(digest),
     };
     if fits.into() { Ok(()) } else { Err(Refusal::Wrong) }
+}
+
+/// HMAC-SHA256 of `message` under this secret.
+#[must_use]
+pub fn sign(secret: &Secret, message: &[u8]) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes())
+        .expect("hmac takes keys of any length, so this cannot fail");
+    mac.update(message);
+    mac.finalize().into_bytes().into()
 }
 
 #[cfg(test)]
@@ -90,13 +86,13 @@ mod tests {
     fn the_signature_table() {
         let real = Vector::real();
         let (hex, raw) = (real.signature.as_str(), real.x_signature.as_str());
-        let one = WebhookSecrets::One(Secret::new(&real.secret));
-        let wrong = WebhookSecrets::One(Secret::new("another"));
+        let one = WebhookSecrets::Shared(Secret::new(&real.secret));
+        let wrong = WebhookSecrets::Shared(Secret::new("another"));
         let map = |id: &str, secret: &str| {
-            WebhookSecrets::ByWebhook(HashMap::from([
+            WebhookSecrets::ByWebhook(vec![
                 ("0000000000000000a".to_owned(), Secret::new("zzz")),
                 (id.to_owned(), Secret::new(secret)),
-            ]))
+            ])
         };
         let ours = map(&real.webhook_id, &real.secret);
         let check =
@@ -143,7 +139,7 @@ mod tests {
         let mut body = real.body.clone().into_bytes();
         let last = body.len() - 3;
         body[last] ^= 1;
-        let secrets = WebhookSecrets::One(Secret::new(&real.secret));
+        let secrets = WebhookSecrets::Shared(Secret::new(&real.secret));
         assert_eq!(verify(&secrets, &real.headers(), &body), Err(Refusal::Wrong));
     }
 }

@@ -7,11 +7,12 @@ use axum::http::HeaderMap;
 use tokio::time::Instant;
 
 use super::answer::ApiError;
+use super::bearer::is_bearer;
 use super::body::Reader;
 use super::hush::Hush;
-use super::secret::Secret;
-use super::signature::WebhookSecrets;
 use crate::queue::{Batch, Enqueued, Queue, QueueError};
+use crate::secret::Secret;
+use crate::settings::WebhookSecrets;
 
 /// Gives the W3C `traceparent` of the current span, if there is a trace.
 pub type Trace = Arc<dyn Fn() -> Option<String> + Send + Sync>;
@@ -59,7 +60,7 @@ impl App {
     /// 401 unless the token is right or none is set.
     pub(super) fn require_token(&self, headers: &HeaderMap) -> Result<(), ApiError> {
         match &self.options.api_token {
-            Some(token) if !token.is_bearer_of(headers) => Err(ApiError::token()),
+            Some(token) if !is_bearer(token, headers) => Err(ApiError::token()),
             _ => Ok(()),
         }
     }

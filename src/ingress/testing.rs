@@ -11,7 +11,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use tower::ServiceExt;
 
-use crate::queue::{self, Queue};
+use crate::queue::{self, Flow, Lane, Queue};
+use crate::secret::Secret;
 
 /// A redis-server on a free port, gone when dropped.
 pub(crate) struct Redis {
@@ -59,16 +60,16 @@ impl Redis {
 
     /// A queue in it.
     pub(crate) fn queue(&self) -> Queue {
-        let url = format!("redis://127.0.0.1:{}/1", self.port);
-        Queue::new(&queue::Options { url, prefix: String::new(), timeout: Duration::from_secs(2) }).unwrap()
+        let server = queue::Server::Single(Secret::new(format!("redis://127.0.0.1:{}/1", self.port)));
+        Queue::new(&queue::Options { server, prefix: String::new(), timeout: Duration::from_secs(2) }).unwrap()
     }
 
     /// Sends any command.
     pub(crate) async fn command<T: redis::FromRedisValue>(&self, words: &[&str]) -> T {
         let client = redis::Client::open(format!("redis://127.0.0.1:{}/1", self.port)).unwrap();
         let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-        let mut command = redis::cmd(words[0]);
-        command.arg(&words[1..]);
+        let mut command = redis::Cmd::new();
+        command.arg(words);
         command.query_async(&mut connection).await.unwrap()
     }
 }
@@ -77,6 +78,13 @@ impl Drop for Redis {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// The stream of a flow's lane, as people at redis-cli know it.
+pub(crate) fn stream(flow: Flow, lane: Lane) -> String {
+    let mut parts = vec!["jobs", flow.name()];
+    parts.extend((lane == Lane::Sweep).then_some("sweep"));
+    parts.join(":")
 }
 
 /// The captured webhook of `tests/fixtures/espocrm-create.json`.

@@ -10,9 +10,11 @@ use chrono::Utc;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::testing::{Answer, Redis, Vector, request, send};
+use super::testing::{Answer, Redis, Vector, request, send, stream};
 use super::*;
-use crate::queue::Mode;
+use crate::queue::{Flow, Lane, Mode};
+use crate::secret::Secret;
+use crate::settings::WebhookSecrets;
 
 const CREATE: &str = "/vmh/webhook/beteiligte/create";
 const TRIGGER: &str = "/advoware/calendar/sync";
@@ -49,8 +51,9 @@ async fn post(routes: &Router, path: &str, body: impl Into<Body>) -> Answer {
 }
 
 /// Topics and keys on a stream, oldest first.
-async fn queued(redis: &Redis, stream: &str) -> Vec<HashMap<String, String>> {
-    let entries: Vec<(String, Vec<(String, String)>)> = redis.command(&["XRANGE", stream, "-", "+"]).await;
+async fn queued(redis: &Redis, flow: Flow) -> Vec<HashMap<String, String>> {
+    let entries: Vec<(String, Vec<(String, String)>)> =
+        redis.command(&["XRANGE", &stream(flow, Lane::First), "-", "+"]).await;
     entries.into_iter().map(|(_, fields)| fields.into_iter().collect()).collect()
 }
 
@@ -60,7 +63,7 @@ async fn the_seeds_example_is_received_and_its_replay_adds_nothing() {
     let body = r#"[{"id":"entity-123","name":"Max Mustermann"},{"id":"entity-456","name":"Maria Schmidt"}]"#;
     let answer = post(&routes, CREATE, body).await;
     assert_eq!(answer.body, r#"{"status":"received","action":"create","new_ids_count":2,"total_ids_in_batch":2}"#);
-    let jobs = queued(&redis, "jobs:vmh").await;
+    let jobs = queued(&redis, Flow::Vmh).await;
     assert_eq!(jobs.len(), 2);
     let expected =
         [("topic", "vmh.beteiligte.create"), ("key", "entity-123"), ("source", "webhook"), ("traceparent", TRACE)];
@@ -73,7 +76,7 @@ async fn the_seeds_example_is_received_and_its_replay_adds_nothing() {
     assert_eq!(other.body, r#"{"status":"received","action":"update","new_ids_count":1,"total_ids_in_batch":1}"#);
     let other = post(&routes, "/vmh/webhook/akten/delete", r#"[{"id":"entity-123"},{"id":"entity-123"}]"#).await;
     assert_eq!(other.body, r#"{"status":"received","action":"delete","new_ids_count":1,"total_ids_in_batch":1}"#);
-    assert_eq!(queued(&redis, "jobs:vmh").await.len(), 4);
+    assert_eq!(queued(&redis, Flow::Vmh).await.len(), 4);
 }
 
 #[tokio::test]
@@ -85,7 +88,7 @@ async fn good_events_do_not_die_with_bad_ones() {
         answer.body,
         r#"{"status":"received","action":"create","new_ids_count":1,"total_ids_in_batch":1,"rejected_count":4}"#
     );
-    assert_eq!(queued(&redis, "jobs:vmh").await.len(), 1);
+    assert_eq!(queued(&redis, Flow::Vmh).await.len(), 1);
     let answer = post(&routes, CREATE, "[]").await;
     assert_eq!(answer.body, r#"{"status":"received","action":"create","new_ids_count":0,"total_ids_in_batch":0}"#);
 }
@@ -104,7 +107,7 @@ async fn ten_thousand_and_more_in_one_request() {
         (&answer.json()["new_ids_count"], &answer.json()["total_ids_in_batch"]),
         (&json!(15_000), &json!(25_000))
     );
-    let length: usize = redis.command(&["XLEN", "jobs:vmh"]).await;
+    let length: usize = redis.command(&["XLEN", &stream(Flow::Vmh, Lane::First)]).await;
     assert_eq!(length, 25_000);
 }
 
@@ -148,7 +151,7 @@ async fn errors_have_one_form() {
     }
     check("GET", "/broken", "", 500, "internal").await;
     check("POST", "/google/calendar/notify?kuerzel=SB", "", 401, "channel_token").await;
-    assert_eq!(queued(&redis, "jobs:vmh").await.len() + queued(&redis, "jobs:calendar").await.len(), 0);
+    assert_eq!(queued(&redis, Flow::Vmh).await.len() + queued(&redis, Flow::Calendar).await.len(), 0);
     // The content type is not policed.
     let odd = request("POST", CREATE, &[("content-type", "text/plain")], r#"{"id":"a"}"#);
     assert_eq!(send(&routes, odd).await.status, 200);
@@ -158,12 +161,12 @@ async fn errors_have_one_form() {
 async fn only_signed_webhooks_are_let_in() {
     let (redis, _) = open().await;
     let real = Vector::real();
-    let secrets = WebhookSecrets::ByWebhook([(real.webhook_id.clone(), Secret::new(&real.secret))].into());
+    let secrets = WebhookSecrets::ByWebhook(vec![(real.webhook_id.clone(), Secret::new(&real.secret))]);
     let routes = routes(&redis, Options { webhook_secrets: Some(secrets), ..options(&redis) });
     let signed = [("Signature", real.signature.as_str()), ("X-Signature", real.x_signature.as_str())];
     let answer = send(&routes, request("POST", CREATE, &signed, real.body.clone())).await;
     assert_eq!(answer.body, r#"{"status":"received","action":"create","new_ids_count":1,"total_ids_in_batch":1}"#);
-    assert_eq!(queued(&redis, "jobs:vmh").await[0]["key"], "6b023b1e1e37dc49a");
+    assert_eq!(queued(&redis, Flow::Vmh).await[0]["key"], "6b023b1e1e37dc49a");
     // The signature is checked before anything is parsed.
     for (headers, body) in
         [(&[][..], real.body.clone()), (&signed[..], "no json".into()), (&signed[1..], real.body.clone() + " ")]
@@ -197,7 +200,7 @@ async fn the_trigger_table() {
     .await;
     check(r#"{"kuerzel":"MÜ"}"#, r#"{"status":"triggered","kuerzel":"MÜ","message":"Calendar sync triggered for MÜ"}"#)
         .await;
-    let jobs = queued(&redis, "jobs:calendar").await;
+    let jobs = queued(&redis, Flow::Calendar).await;
     let jobs: Vec<_> = jobs.iter().map(|job| (job["topic"].as_str(), job["key"].as_str())).collect();
     let employee = "calendar_sync_employee";
     assert_eq!(jobs, [("calendar_sync_all", "ALL"), (employee, "SB"), (employee, "MÜ")]);
@@ -235,7 +238,7 @@ async fn tokens_are_asked_for_where_they_are_set() {
     assert_eq!(notify("kanal", "?kuerzel=SB").await, 200);
     assert_eq!(notify("kanal", "?kuerzel=ALL").await, 400);
     assert_eq!(notify("kanal", "").await, 400);
-    let jobs = queued(&redis, "jobs:calendar").await;
+    let jobs = queued(&redis, Flow::Calendar).await;
     assert_eq!((jobs.len(), jobs[1]["key"].as_str(), jobs[1]["source"].as_str()), (2, "SB", "google"));
 }
 

@@ -29,15 +29,20 @@ impl Cell {
         Ok(value.map(|value| (value, Duration::from_millis(u64::try_from(left).unwrap_or(0)))))
     }
 
-    /// Stores a value for this long.
-    pub async fn put(&self, value: &str, for_: Duration) -> Result<(), QueueError> {
-        let ms = for_.as_millis().max(1).to_string();
-        Ok(self.queue.control.query(redis::cmd("SET").arg(&self.key).arg(value).arg("PX").arg(ms)).await?)
+    /// Stores a value for this long and gives the right to renew back. `false`: the right was lost, nothing is stored.
+    pub async fn put_renewed(&self, owner: &str, value: &str, keep_for: Duration) -> Result<bool, QueueError> {
+        let ms = keep_for.as_millis().max(1).to_string();
+        let stored: i64 = Call::new("renewed")
+            .keys([self.renewal_key(), self.key.clone()])
+            .args([owner, value, &ms])
+            .run(&self.queue.control)
+            .await?;
+        Ok(stored == 1)
     }
 
     /// Takes the value away if it is still this one.
     pub async fn remove(&self, value: &str) -> Result<bool, QueueError> {
-        let gone: i64 = Call::new("swap").key(self.key.clone()).args([value, "del"]).run(&self.queue.control).await?;
+        let gone: i64 = Call::new("remove").key(self.key.clone()).arg(value).run(&self.queue.control).await?;
         Ok(gone == 1)
     }
 
@@ -52,7 +57,7 @@ impl Cell {
 
     /// Gives the right to renew back.
     pub async fn end_renewal(&self, owner: &str) -> Result<(), QueueError> {
-        let _: i64 = Call::new("swap").key(self.renewal_key()).args([owner, "del"]).run(&self.queue.control).await?;
+        let _: i64 = Call::new("remove").key(self.renewal_key()).arg(owner).run(&self.queue.control).await?;
         Ok(())
     }
 

@@ -1,1 +1,119 @@
-//! The room `roles`.
+//! Roles: what `advosync up`, `ingress`, `worker`, `cron`, `proxy` and `console` start, and how they stop.
+//!
+//! The only room that knows all others: it makes each room's options out of the settings and runs them until a signal
+//! comes. Nothing is decided here.
+
+mod layout;
+mod listen;
+mod parts;
+mod private_redis;
+mod probes;
+mod signals;
+mod token_store;
+
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use axum::Router;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use parts::{BadMappings, Parts, queue_options};
+pub use private_redis::PrivateRedis;
+
+use crate::queue::Flow;
+use crate::settings::{Role, Server, Settings, Upstream};
+
+/// Runs a role until SIGTERM or Ctrl-C, then stops in order.
+///
+/// # Errors
+/// What keeps the role from running: the address is taken, Redis holds another version's layout.
+pub async fn run(role: Role, mut settings: Settings) -> anyhow::Result<()> {
+    let stop = signals::stop();
+    let private = match (&role, &settings.redis.server) {
+        (Role::Up, Server::Unset { database }) => {
+            let private = PrivateRedis::start(&settings.data_dir, *database).await?;
+            settings.redis.server = Server::Single(private.url().clone());
+            Some(private)
+        }
+        _ => None,
+    };
+    let ran = run_with_redis(role, settings, stop).await;
+    if let Some(private) = private {
+        private.stop().await;
+    }
+    ran
+}
+
+async fn run_with_redis(role: Role, settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
+    let parts = Parts::new(settings)?;
+    let listener = listen::bind(role, &parts.settings).await?;
+    // A set-up that never succeeds must still be stoppable, and a layout of another version stops everything.
+    let (ready, layout) = layout::keep(parts.queue.clone(), stop.clone());
+    let tasks = TaskTracker::new();
+    if let Some(listener) = listener {
+        let router = crate::ingress::around(routes(role, &parts)?);
+        let (stop, drain) = (stop.clone(), parts.settings.drain.min(Duration::from_secs(10)));
+        tasks.spawn(async move { crate::ingress::serve(listener, router, stop, drain).await });
+    }
+    if matches!(role, Role::Cron | Role::Up) {
+        let (options, stop, ready) = (parts.cron(), stop.clone(), ready.clone());
+        tasks.spawn(async move {
+            if stop.run_until_cancelled(ready.cancelled()).await.is_some() {
+                crate::cron::run(options, stop).await;
+            }
+        });
+    }
+    if matches!(role, Role::Worker | Role::Up) {
+        tell_missing(&parts.settings);
+        if let Some(pool) = parts.records_pool()? {
+            let (stop, ready) = (stop.clone(), ready.clone());
+            tasks.spawn(async move {
+                if stop.run_until_cancelled(ready.cancelled()).await.is_some() {
+                    pool.run(stop).await;
+                }
+            });
+        }
+        tracing::info!(flow = %Flow::Calendar, "this version has no calendar sync yet: jobs of this flow wait in redis");
+    }
+    tracing::info!(?role, "started");
+    stop.cancelled().await;
+    tracing::info!("stopping");
+    tasks.close();
+    let patience = parts.settings.drain + Duration::from_secs(5);
+    if tokio::time::timeout(patience, tasks.wait()).await.is_err() {
+        tracing::warn!("stopping took too long; what still runs is taken over by another worker");
+    }
+    layout.await.context("the layout's keeper ended unexpectedly")?.map_err(|error| anyhow!(error))?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// The routes of a role.
+fn routes(role: Role, parts: &Parts) -> anyhow::Result<Router> {
+    let mut router = crate::ingress::ops_router(parts.ops());
+    if matches!(role, Role::Ingress | Role::Up) {
+        router = router.merge(crate::ingress::router(parts.ingress()));
+    }
+    if matches!(role, Role::Console | Role::Up) {
+        router = router.merge(crate::console::router(parts.console()));
+    }
+    if matches!(role, Role::Proxy | Role::Up) {
+        router = match parts.proxy()? {
+            Some(proxy) => router.merge(proxy),
+            None if role == Role::Proxy => {
+                let missing: Vec<String> = parts.settings.missing.iter().map(ToString::to_string).collect();
+                anyhow::bail!("{}", missing.join("; "));
+            }
+            None => router,
+        };
+    }
+    Ok(router)
+}
+
+/// A flow whose upstream is not configured is not read: its jobs wait.
+fn tell_missing(settings: &Settings) {
+    for missing in settings.missing.iter().filter(|missing| missing.upstream != Upstream::Google) {
+        tracing::warn!(upstream = missing.upstream.name(), %missing, "an upstream is not configured, its jobs wait");
+    }
+}

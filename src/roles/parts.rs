@@ -1,0 +1,222 @@
+//! Makes each room's options out of the settings.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use axum::Router;
+use chrono::Utc;
+
+use super::probes::{AdvowareProbe, EspocrmProbe};
+use super::token_store::SharedToken;
+use crate::clients::{advoware, espocrm};
+use crate::queue::{self, Flow, Queue};
+use crate::settings::{self, Settings};
+use crate::sync::ledger::Ledger;
+use crate::sync::record::execute::{ADVOWARE, ESPOCRM, Sync};
+use crate::sync::record::handler::Records;
+use crate::sync::record::mapping::{Mapping, MappingFault, Mappings};
+use crate::worker::{Health, Options, Pool, Probe, Retries};
+use crate::{console, cron, ingress, proxy};
+
+/// EspoCRM waits ten seconds for an answer; a request that takes longer than this is answered with 503.
+const REQUEST_WITHIN: Duration = Duration::from_secs(8);
+
+/// Mapping files that cannot be used: a fault of the configuration, like a bad setting.
+#[derive(Debug)]
+pub struct BadMappings(pub Vec<MappingFault>);
+
+impl std::fmt::Display for BadMappings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the mapping files cannot be used, nothing was started:")?;
+        self.0.iter().try_for_each(|fault| write!(f, "\n  {fault}"))
+    }
+}
+
+impl std::error::Error for BadMappings {}
+
+/// What every role is made of.
+pub struct Parts {
+    /// The settings.
+    pub settings: Settings,
+    /// The queue.
+    pub queue: Queue,
+    /// All entities.
+    pub mappings: Vec<Arc<Mapping>>,
+}
+
+/// The queue's options.
+#[must_use]
+pub fn queue_options(settings: &Settings) -> queue::Options {
+    let nodes = |nodes: &[settings::Node]| nodes.iter().map(|node| (node.host.clone(), node.port)).collect();
+    let login = |credentials: &settings::Credentials, tls| queue::Login {
+        username: credentials.username.clone(),
+        password: credentials.password.clone(),
+        tls,
+    };
+    let server = match settings.redis.resolve(&settings.data_dir) {
+        settings::Server::Single(url) => queue::Server::Single(url),
+        settings::Server::Sentinel(it) => queue::Server::Sentinel {
+            nodes: nodes(&it.nodes),
+            login: login(&it.credentials, it.tls),
+            service: it.service,
+            database: it.database,
+        },
+        settings::Server::Cluster(it) => {
+            queue::Server::Cluster { nodes: nodes(&it.nodes), login: login(&it.credentials, it.tls) }
+        }
+        // `resolve` never answers this; the contract's last resort serves as well as a panic would not.
+        settings::Server::Unset { database } => {
+            queue::Server::Single(format!("redis://127.0.0.1:6379/{database}").into())
+        }
+    };
+    queue::Options { server, prefix: settings.key_prefix.clone(), timeout: settings.redis.timeout }
+}
+
+impl Parts {
+    /// Loads the mappings and makes the queue's handle; touches no network.
+    pub fn new(settings: Settings) -> Result<Self> {
+        let queue = Queue::new(&queue_options(&settings))?;
+        let folder = (!settings.mappings.is_default).then_some(settings.mappings.path.as_path());
+        let mappings = Mappings::load(folder).map_err(BadMappings)?;
+        Ok(Self { queue, mappings: mappings.iter().cloned().map(Arc::new).collect(), settings })
+    }
+
+    /// The mappings' names.
+    #[must_use]
+    pub fn entities(&self) -> Vec<String> {
+        self.mappings.iter().map(|mapping| mapping.name.clone()).collect()
+    }
+
+    /// Advoware's client, where it is configured.
+    pub fn advoware(&self) -> Result<Option<advoware::Client>> {
+        let Some(it) = &self.settings.advoware else { return Ok(None) };
+        let options = advoware::Options {
+            base_url: it.base_url.clone(),
+            auth_url: it.auth_url.clone(),
+            discovery_url: advoware::Options::DEFAULT_DISCOVERY_URL.parse()?,
+            product_id: i64::from(it.product_id),
+            app_id: it.app_id.clone(),
+            api_key: it.api_key.clone(),
+            kanzlei: it.kanzlei.clone(),
+            database: it.database.clone(),
+            user: it.user.clone(),
+            role: i64::from(it.role),
+            password: it.password.clone(),
+            token_lifetime: it.token_lifetime,
+            timeout: it.timeout,
+            write_protection: it.write_protection,
+            max_concurrency: advoware::Options::DEFAULT_MAX_CONCURRENCY,
+        };
+        Ok(Some(advoware::Client::new(options, Arc::new(SharedToken::new(&self.queue)))?))
+    }
+
+    /// EspoCRM's client, where it is configured.
+    pub fn espocrm(&self) -> Result<Option<espocrm::Client>> {
+        let Some(it) = &self.settings.espocrm else { return Ok(None) };
+        let options = espocrm::Options {
+            base_url: it.base_url.clone(),
+            credentials: espocrm::Credentials::api_user(it.api_key.clone(), it.api_secret.clone()),
+            timeout: it.timeout,
+        };
+        Ok(Some(espocrm::Client::new(options)?))
+    }
+
+    /// The pool of the record flow, where both its upstreams are configured.
+    pub fn records_pool(&self) -> Result<Option<Pool>> {
+        let (Some(advoware), Some(espocrm)) = (self.advoware()?, self.espocrm()?) else { return Ok(None) };
+        let settings = &self.settings;
+        let syncs = self.mappings.iter().map(|mapping| Sync {
+            mapping: Arc::clone(mapping),
+            espocrm: espocrm.clone(),
+            advoware: advoware.clone(),
+            ledger: Ledger::new(self.queue.store(), &mapping.name),
+            quiet: settings.worker.quiet_time,
+            write_protection: settings.advoware.as_ref().is_some_and(|it| it.write_protection),
+            clock: Utc::now,
+        });
+        let records = Arc::new(Records::new(syncs, self.queue.clone()));
+        if settings.advoware.as_ref().is_some_and(|it| it.write_protection) {
+            tracing::warn!(
+                "ADVOWARE_WRITE_PROTECTION is on: nothing is written to advoware, jobs report what would be"
+            );
+        }
+        let probes: Vec<Arc<dyn Probe>> =
+            vec![Arc::new(AdvowareProbe::new(advoware)), Arc::new(EspocrmProbe::new(espocrm))];
+        Ok(Some(Pool::new(Options {
+            queue: self.queue.clone(),
+            flow: Flow::Vmh,
+            consumer: consumer_name(),
+            concurrency: settings.worker.concurrency,
+            lease: settings.worker.lease,
+            retries: Retries { waits: settings.worker.retry_schedule.clone(), attempts: settings.worker.max_attempts },
+            drain: settings.drain,
+            handlers: vec![records],
+            health: Arc::new(Health::new(probes)),
+            entities: self.entities(),
+            clock: Utc::now,
+        })))
+    }
+
+    /// The ingress' options.
+    #[must_use]
+    pub fn ingress(&self) -> ingress::Options {
+        ingress::Options {
+            queue: self.queue.clone(),
+            entities: self.entities(),
+            webhook_secrets: self.settings.webhook_secrets.clone(),
+            api_token: self.settings.http.api_token.clone(),
+            channel_token: None,
+            max_body_bytes: self.settings.http.max_body_bytes,
+            deadline: REQUEST_WITHIN,
+            trace: Arc::new(|| Some(crate::telemetry::current_traceparent())),
+        }
+    }
+
+    /// What monitors ask for.
+    #[must_use]
+    pub fn ops(&self) -> ingress::OpsOptions {
+        ingress::OpsOptions { queue: self.queue.clone(), metrics: Arc::new(crate::telemetry::render) }
+    }
+
+    /// The console's options.
+    #[must_use]
+    pub fn console(&self) -> console::Options {
+        console::Options {
+            queue: self.queue.clone(),
+            entities: self.entities(),
+            upstreams: vec![ADVOWARE.to_owned(), ESPOCRM.to_owned()],
+            api_token: self.settings.http.api_token.clone(),
+            timezone: self.settings.cron.timezone,
+            clock: Arc::new(Utc::now),
+        }
+    }
+
+    /// The proxy's routes, where Advoware is configured.
+    pub fn proxy(&self) -> Result<Option<Router>> {
+        let options = proxy::Options {
+            token: self.settings.http.api_token.clone(),
+            max_body_bytes: self.settings.http.max_body_bytes,
+        };
+        Ok(self.advoware()?.map(|advoware| proxy::router(advoware, options)))
+    }
+
+    /// The cron role's options.
+    #[must_use]
+    pub fn cron(&self) -> cron::Options {
+        let both = [
+            (cron::Work::Calendar, self.settings.cron.calendar.clone()),
+            (cron::Work::Records, self.settings.cron.records.clone()),
+        ];
+        let schedules =
+            both.into_iter().filter_map(|(work, schedule)| Some(cron::Planned::new(work, schedule?))).collect();
+        cron::Options { queue: self.queue.clone(), entities: self.entities(), schedules, clock: Arc::new(Utc::now) }
+    }
+}
+
+/// Unique to this process, and readable in XINFO CONSUMERS.
+fn consumer_name() -> String {
+    let host = hostname::get().map(|host| host.to_string_lossy().into_owned()).unwrap_or_default();
+    let run = uuid::Uuid::new_v4().simple().to_string();
+    format!("{host}-{}-{}", std::process::id(), &run[..6])
+}

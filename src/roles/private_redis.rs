@@ -1,0 +1,126 @@
+//! The Redis that `up` starts where none is configured: AOF always, a data folder of its own, loopback only.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep};
+
+use crate::queue::{Options, Queue, Server};
+use crate::secret::Secret;
+use crate::settings::Redis;
+
+/// How long it may take to answer; a large AOF is read at the start.
+const START_WITHIN: Duration = Duration::from_mins(2);
+/// How often it is asked.
+const ASK_EVERY: Duration = Duration::from_millis(20);
+/// How long a stop may take.
+const STOP_WITHIN: Duration = Duration::from_secs(10);
+
+/// A redis-server that belongs to this process.
+pub struct PrivateRedis {
+    /// `None` for one that an earlier process left behind and that goes on serving us.
+    child: Option<Child>,
+    url: Secret,
+    url_file: PathBuf,
+}
+
+impl PrivateRedis {
+    /// Starts it with its data below `data_dir`, and writes its address to `redis.url` there. One that a killed process
+    /// left running over the same data is taken over.
+    pub async fn start(data_dir: &Path, database: i64) -> Result<Self> {
+        let dir = data_dir.join("redis");
+        std::fs::create_dir_all(&dir)
+            .with_context(|| format!("cannot create {}; check ADVOSYNC_DATA_DIR", dir.display()))?;
+        let dir = dir.canonicalize()?;
+        let url_file = Redis::url_file(data_dir);
+        if let Some(url) = left_behind(&url_file, &dir).await {
+            tracing::warn!(folder = %dir.display(), "taking over the redis that an earlier process left running");
+            return Ok(Self { child: None, url, url_file });
+        }
+        let port = free_port()?;
+        let child = spawn(&dir, port)?;
+        let url = Secret::new(format!("redis://127.0.0.1:{port}/{database}"));
+        let mut private = Self { child: Some(child), url, url_file };
+        private.wait_until_up().await?;
+        std::fs::write(&private.url_file, private.url.expose())
+            .with_context(|| format!("cannot write {}", private.url_file.display()))?;
+        tracing::info!(port, folder = %dir.display(), "started a private redis");
+        Ok(private)
+    }
+
+    /// Its address.
+    #[must_use]
+    pub const fn url(&self) -> &Secret {
+        &self.url
+    }
+
+    /// Stops it; everything it has accepted is on disk.
+    pub async fn stop(mut self) {
+        let _ = std::fs::remove_file(&self.url_file);
+        if let Ok(queue) = queue(&self.url) {
+            queue.shut_server_down().await;
+        }
+        if let Some(child) = &mut self.child
+            && tokio::time::timeout(STOP_WITHIN, child.wait()).await.is_err()
+        {
+            tracing::warn!("the private redis did not stop in time and is killed; what it accepted is on disk");
+            let _ = child.kill().await;
+        }
+    }
+
+    async fn wait_until_up(&mut self) -> Result<()> {
+        let queue = queue(&self.url)?;
+        let until = Instant::now() + START_WITHIN;
+        while let Err(error) = queue.ping().await {
+            if let Some(child) = &mut self.child
+                && let Some(status) = child.try_wait()?
+            {
+                bail!("redis-server ended at once ({status}); its log is in the data folder, redis/redis.log");
+            }
+            if Instant::now() > until {
+                bail!("redis-server does not answer: {error}");
+            }
+            sleep(ASK_EVERY).await;
+        }
+        Ok(())
+    }
+}
+
+/// A server that still runs over this folder, left by a process that was killed.
+async fn left_behind(url_file: &Path, dir: &Path) -> Option<Secret> {
+    let url = Secret::new(std::fs::read_to_string(url_file).ok()?.trim());
+    let queue = queue(&url).ok()?;
+    let serves = queue.server_folder().await.ok()?;
+    (Path::new(&serves) == dir).then_some(url)
+}
+
+fn queue(url: &Secret) -> Result<Queue> {
+    let options =
+        Options { server: Server::Single(url.clone()), prefix: String::new(), timeout: Duration::from_secs(2) };
+    Ok(Queue::new(&options)?)
+}
+
+fn spawn(dir: &Path, port: u16) -> Result<Child> {
+    let mut command = Command::new("redis-server");
+    command
+        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--protected-mode", "yes", "--save", ""])
+        .args(["--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"])
+        .args(["--logfile", "redis.log", "--dir"])
+        .arg(dir)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        // Ctrl-C reaches the whole group of the terminal; the server must outlive the jobs that are still draining.
+        .process_group(0);
+    command.spawn().context(
+        "cannot start redis-server; install it (apt-get install redis-server), or set REDIS_URL to one that runs",
+    )
+}
+
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
