@@ -15,6 +15,8 @@ demo: ## the product against a sandbox of the outside systems; KEEP=1 leaves it 
 	cargo build --locked -p advosync -p advosync-sandbox --bins
 	@cargo run --locked --quiet -p advosync-sandbox --bin advosync-demo -- $(if $(KEEP),--keep)
 
-bench: ## latency and throughput
+bench: ## latency of a single sync, with a release build
 	@.ci/need cc redis
-	cargo bench --locked --workspace --bench '*'
+	@echo "bench: building for release (the first time takes minutes)"
+	cargo build --release --locked -p advosync -p advosync-bench --bins
+	@cargo run --release --locked --quiet -p advosync-bench
