@@ -133,7 +133,6 @@ impl Parts {
             ledger: Ledger::new(self.queue.store(), &mapping.name),
             quiet: settings.worker.quiet_time,
             write_protection: settings.advoware.as_ref().is_some_and(|it| it.write_protection),
-            clock: Utc::now,
         });
         let records = Arc::new(Records::new(syncs, self.queue.clone()));
         if settings.advoware.as_ref().is_some_and(|it| it.write_protection) {

@@ -68,6 +68,7 @@ fn tell(finish: &Finish, answer: Finished) {
     }
     let result = match &finish.outcome {
         Outcome::Done { .. } => "done",
+        Outcome::Skipped { .. } => "skipped",
         Outcome::Retry { .. } => "retry",
         Outcome::Hold { .. } => "hold",
         Outcome::Later { .. } => "later",
