@@ -1,11 +1,13 @@
 //! The account that a person reads: numbered steps, what was done, what was seen.
 
+use std::io::{Stdout, Write};
 use std::time::Instant;
 
 use serde_json::Value;
 
-/// Prints as it goes, so that a reader sees where it hangs.
+/// Prints as it goes, so that a reader sees where it hangs. A reader who has seen enough (`| head`) stops nothing.
 pub(crate) struct Account {
+    out: Stdout,
     begun: Instant,
     step: usize,
     step_begun: Instant,
@@ -15,13 +17,13 @@ impl Account {
     /// An account that begins now.
     pub(crate) fn begin() -> Self {
         let now = Instant::now();
-        Self { begun: now, step: 0, step_begun: now }
+        Self { out: std::io::stdout(), begun: now, step: 0, step_begun: now }
     }
 
     /// A heading without a number.
     pub(crate) fn heading(&mut self, text: &str) {
         self.step_begun = Instant::now();
-        println!("\n{text}");
+        self.line(&format!("\n{text}"));
     }
 
     /// The next numbered step.
@@ -33,39 +35,44 @@ impl Account {
 
     /// Somebody did something.
     pub(crate) fn did(&self, text: impl AsRef<str>) {
-        say("did", text.as_ref());
+        self.say("did", text.as_ref());
     }
 
     /// A side was looked at.
     pub(crate) fn saw(&self, side: &str, text: impl AsRef<str>) {
-        say("saw", &format!("{side:<9} {}", text.as_ref()));
+        self.say("saw", &format!("{side:<9} {}", text.as_ref()));
     }
 
     /// A remark.
     pub(crate) fn note(&self, text: impl AsRef<str>) {
-        say("", text.as_ref());
+        self.say("", text.as_ref());
     }
 
     /// What a program printed, line by line.
     pub(crate) fn printed(&self, text: &str) {
         for line in text.trim_end().lines() {
-            println!("        | {line}");
+            self.line(&format!("        | {line}"));
         }
     }
 
     /// Ends a step with its time.
     pub(crate) fn done(&self, verdict: &str) {
-        say("ok", &format!("{verdict} ({} ms)", self.step_begun.elapsed().as_millis()));
+        self.say("ok", &format!("{verdict} ({} ms)", self.step_begun.elapsed().as_millis()));
+    }
+
+    /// A line of its own.
+    pub(crate) fn line(&self, text: &str) {
+        let _ = writeln!(&self.out, "{text}");
+    }
+
+    fn say(&self, what: &str, text: &str) {
+        self.line(&format!("   {what:<4} {text}"));
     }
 
     /// Milliseconds since the account began.
     pub(crate) fn elapsed_ms(&self) -> u128 {
         self.begun.elapsed().as_millis()
     }
-}
-
-fn say(what: &str, text: &str) {
-    println!("   {what:<4} {text}");
 }
 
 /// A value as a person writes it; `-` for none.

@@ -11,7 +11,6 @@ const DELIVER_EVERY: Duration = Duration::from_millis(500);
 /// Prints what can be tried, and delivers webhooks until Ctrl-C or SIGTERM.
 pub(crate) async fn run(stage: &Stage) -> anyhow::Result<()> {
     print_help(stage);
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     let delivering = async {
         let mut pace = tokio::time::interval(DELIVER_EVERY);
         loop {
@@ -20,17 +19,15 @@ pub(crate) async fn run(stage: &Stage) -> anyhow::Result<()> {
         }
     };
     tokio::select! {
-        result = tokio::signal::ctrl_c() => result?,
-        _ = terminate.recv() => {}
-        () = delivering => {}
+        result = crate::interruption() => Ok(result?),
+        () = delivering => Ok(()),
     }
-    Ok(())
 }
 
 fn print_help(stage: &Stage) {
     let (url, sandbox) = (&stage.product.url, stage.sandbox.origin());
     let (folder, binary) = (stage.product.folder().display(), stage.product.binary().display());
-    println!(
+    stage.account.line(&format!(
         "
 It goes on running until Ctrl-C. Webhooks are delivered twice a second.
    product   {url}  (console: {url}/console/, token {TOKEN})
@@ -49,5 +46,5 @@ Try:
    # what waits, runs and failed
    ADVOSYNC_DATA_DIR={folder}/data {binary} status
    redis-cli -u \"$(cat {folder}/data/redis.url)\" XINFO GROUPS jobs:vmh"
-    );
+    ));
 }

@@ -13,15 +13,16 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use advosync_sandbox::{CBETEILIGTE, Entity, Options, Sandbox};
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
 
 use self::account::Account;
 use self::product::{ATTEMPTS, Product, QUIET, RETRY_MS};
 use self::stage::Stage;
 
 /// The whole demo ends within this time, whatever hangs.
-const AT_MOST: Duration = Duration::from_secs(300);
+const AT_MOST: Duration = Duration::from_mins(5);
 
 /// Runs advosync against a sandbox of Advoware and `EspoCRM`, and shows what happens.
 #[derive(Debug, Parser)]
@@ -47,31 +48,49 @@ async fn main() -> ExitCode {
 }
 
 async fn demo(arguments: &Arguments) -> anyhow::Result<()> {
-    let mut stage = set_up(arguments).await?;
-    let played = tokio::time::timeout(AT_MOST, play(&mut stage))
-        .await
-        .unwrap_or_else(|_| Err(anyhow::anyhow!("it took longer than {} s in all", AT_MOST.as_secs())));
-    if let Err(error) = played {
-        eprintln!("\nThe end of advosync's log:\n{}", stage.product.log_tail());
-        return Err(error);
+    let mut account = Account::begin();
+    account.line("advosync's demo. Everything runs on this machine; no real system is called.");
+    account.heading("Set-up");
+    let (sandbox, product) = start(arguments, &account).await?;
+    let mut stage = Stage { sandbox, product, account };
+    let played = tokio::select! {
+        played = tokio::time::timeout(AT_MOST, play(&mut stage)) => {
+            played.unwrap_or_else(|_| Err(anyhow!("it took longer than {} s in all", AT_MOST.as_secs())))
+        }
+        interrupted = interruption() => Err(interrupted.map_or_else(Into::into, |()| anyhow!("it was interrupted"))),
+    };
+    match &played {
+        Ok(()) => {
+            let took = Duration::from_millis(ms(&stage));
+            stage.account.line(&format!("\nDone in {:.1} s: everything came out as it should.", took.as_secs_f64()));
+            if arguments.keep {
+                keep::run(&stage).await?;
+            }
+        }
+        Err(_) => eprintln!("\nThe end of advosync's log:\n{}", stage.product.log_tail()),
     }
-    println!("\nDone in {:.1} s: everything came out as it should.", Duration::from_millis(ms(&stage)).as_secs_f64());
-    if arguments.keep {
-        keep::run(&stage).await?;
-    }
-    let took = stage.product.stop().await?;
-    println!("advosync was asked to stop and did so in {} ms.", took.as_millis());
+    // In every case: it takes its Redis along.
+    let stopped = stage.product.stop().await;
+    played?;
+    stage.account.line(&format!("advosync was asked to stop and did so in {} ms.", stopped?.as_millis()));
     Ok(())
+}
+
+/// Ends with Ctrl-C or SIGTERM.
+async fn interruption() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        result = tokio::signal::ctrl_c() => result,
+        _ = terminate.recv() => Ok(()),
+    }
 }
 
 fn ms(stage: &Stage) -> u64 {
     u64::try_from(stage.account.elapsed_ms()).unwrap_or(u64::MAX)
 }
 
-async fn set_up(arguments: &Arguments) -> anyhow::Result<Stage> {
-    let mut account = Account::begin();
-    println!("advosync's demo. Everything runs on this machine; no real system is called.");
-    account.heading("Set-up");
+/// Starts the sandbox and the product; the latter is not ready yet.
+async fn start(arguments: &Arguments, account: &Account) -> anyhow::Result<(Sandbox, Product)> {
     let binary = match &arguments.advosync {
         Some(path) => path.clone(),
         None => std::env::current_exe()?.with_file_name("advosync"),
@@ -83,19 +102,13 @@ async fn set_up(arguments: &Arguments) -> anyhow::Result<Stage> {
     account.note(format!("sandbox    {}: plays Advoware and EspoCRM, keeps its own log of effects", sandbox.origin()));
     let port = free_port()?;
     sandbox.register_webhooks(CBETEILIGTE, &format!("http://127.0.0.1:{port}/vmh/webhook/beteiligte"));
-    let mut product = Product::start(&binary, port, &sandbox)?;
+    let product = Product::start(&binary, port, &sandbox)?;
     account.note(format!("advosync   {}: `advosync up`, all roles, with a Redis of its own", product.url));
     account.note(format!(
-        "settings   short waits, so that nobody gets bored: quiet time {} s (default 60 s), {ATTEMPTS} attempts (5), {RETRY_MS} ms between \
-         them (1 to 60 min)",
+        "settings   short waits: quiet time {} s (default 60 s), {ATTEMPTS} attempts (5), {RETRY_MS} ms between them (1 to 60 min)",
         QUIET.as_secs()
     ));
-    if let Err(error) = product.ready().await {
-        eprintln!("\nThe end of advosync's log:\n{}", product.log_tail());
-        return Err(error);
-    }
-    account.done("ready");
-    Ok(Stage { sandbox, product, account })
+    Ok((sandbox, product))
 }
 
 /// A sandbox in which companies can be created, and whose webhooks hold our own writes too: the harder case.
@@ -112,6 +125,8 @@ fn free_port() -> anyhow::Result<u16> {
 }
 
 async fn play(stage: &mut Stage) -> anyhow::Result<()> {
+    stage.product.ready().await?;
+    stage.account.done("ready");
     let created = story::create::run(stage).await?;
     let [max, erika, _company] = created.parties.as_slice() else { bail!("three parties were to be created") };
     story::edit::in_espocrm(stage, max).await?;

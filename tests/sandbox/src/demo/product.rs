@@ -29,7 +29,7 @@ pub(crate) const ATTEMPTS: u32 = 2;
 /// How long it may take until it is ready: a Redis has to start.
 const READY_WITHIN: Duration = Duration::from_secs(30);
 /// How long an admin command may take.
-const COMMAND_WITHIN: Duration = Duration::from_secs(60);
+const COMMAND_WITHIN: Duration = Duration::from_mins(1);
 /// How long it may take to stop: it drains for up to 25 s.
 const STOP_WITHIN: Duration = Duration::from_secs(35);
 /// Variables of the caller that the product sees too; nothing else may lead the demo to a real system.
@@ -154,6 +154,9 @@ impl Product {
     /// Asks it to stop and waits until it has. Answers how long it took.
     pub(crate) async fn stop(&mut self) -> anyhow::Result<Duration> {
         let begun = Instant::now();
+        if let Some(status) = self.child.try_wait()? {
+            bail!("advosync up had ended by itself with {status}");
+        }
         let id = self.child.id().and_then(|id| i32::try_from(id).ok()).context("advosync up has ended by itself")?;
         kill(Pid::from_raw(id), Signal::SIGTERM).context("advosync up cannot be signalled")?;
         let status = tokio::time::timeout(STOP_WITHIN, self.child.wait())

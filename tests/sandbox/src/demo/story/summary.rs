@@ -6,6 +6,7 @@ use advosync_sandbox::{BETEILIGTE, Change, Effect, System};
 use anyhow::bail;
 use serde_json::Value;
 
+use crate::account::Account;
 use crate::stage::Stage;
 
 /// Creates of the steps: three parties, and the one whose answer was lost.
@@ -30,7 +31,7 @@ pub(crate) async fn run(stage: &mut Stage) -> anyhow::Result<()> {
 
     stage.account.heading("What took effect, by the sandbox's own log");
     let product = stage.sandbox.options().advoware.user;
-    table(&effects);
+    table(&stage.account, &effects);
     let to_advoware: Vec<&Effect> =
         effects.iter().filter(|effect| effect.system == System::Advoware && effect.by == product).collect();
     let creates = to_advoware.iter().filter(|effect| effect.change == Change::Create).count();
@@ -49,7 +50,7 @@ pub(crate) async fn run(stage: &mut Stage) -> anyhow::Result<()> {
 }
 
 /// Writes by system, writer and kind.
-fn table(effects: &[Effect]) {
+fn table(account: &Account, effects: &[Effect]) {
     let mut counts: BTreeMap<(&str, &str, &str), [usize; 3]> = BTreeMap::new();
     for effect in effects {
         let system = if effect.system == System::Advoware { "Advoware" } else { "EspoCRM" };
@@ -60,9 +61,14 @@ fn table(effects: &[Effect]) {
             Change::Delete => 2,
         }] += 1;
     }
-    println!("   {:<10} {:<13} {:<12} {:>7} {:>7} {:>7}", "system", "entity", "by", "created", "updated", "deleted");
-    for ((system, entity, by), [created, updated, deleted]) in counts {
-        println!("   {system:<10} {entity:<13} {by:<12} {created:>7} {updated:>7} {deleted:>7}");
+    let row = |columns: [&str; 6]| {
+        let [system, entity, by, created, updated, deleted] = columns;
+        account.line(&format!("   {system:<10} {entity:<13} {by:<12} {created:>7} {updated:>7} {deleted:>7}"));
+    };
+    row(["system", "entity", "by", "created", "updated", "deleted"]);
+    for ((system, entity, by), counts) in counts {
+        let [created, updated, deleted] = counts.map(|count| count.to_string());
+        row([system, entity, by, &created, &updated, &deleted]);
     }
 }
 
