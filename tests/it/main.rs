@@ -3,5 +3,6 @@
 #![expect(unreachable_pub, clippy::unwrap_used, reason = "one binary of tests, nobody outside calls it")]
 
 mod queue;
+mod record;
 mod support;
 mod walls;
