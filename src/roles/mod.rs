@@ -30,6 +30,8 @@ use crate::settings::{Role, Server, Settings, Upstream};
 /// What keeps the role from running: the address is taken, Redis holds another version's layout.
 pub async fn run(role: Role, mut settings: Settings) -> anyhow::Result<()> {
     let stop = signals::stop();
+    // Bad configuration starts nothing, not even a Redis.
+    let mappings = parts::load_mappings(&settings)?;
     let private = match (&role, &settings.redis.server) {
         (Role::Up, Server::Unset { database }) => {
             let private = PrivateRedis::start(&settings.data_dir, *database).await?;
@@ -38,15 +40,17 @@ pub async fn run(role: Role, mut settings: Settings) -> anyhow::Result<()> {
         }
         _ => None,
     };
-    let ran = run_with_redis(role, settings, stop).await;
+    let ran = match Parts::with(settings, mappings) {
+        Ok(parts) => run_with_redis(role, parts, stop).await,
+        Err(error) => Err(error),
+    };
     if let Some(private) = private {
         private.stop().await;
     }
     ran
 }
 
-async fn run_with_redis(role: Role, settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
-    let parts = Parts::new(settings)?;
+async fn run_with_redis(role: Role, parts: Parts, stop: CancellationToken) -> anyhow::Result<()> {
     let listener = listen::bind(role, &parts.settings).await?;
     // A set-up that never succeeds must still be stoppable, and a layout of another version stops everything.
     let (ready, layout) = layout::keep(parts.queue.clone(), stop.clone());
