@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use advosync_sandbox::{Action, Fault, System};
+use advosync_sandbox::{Action, BETEILIGTE, CBETEILIGTE, Fault, System};
 use serde_json::json;
 
 use super::{on_post, person};
@@ -79,13 +79,30 @@ async fn an_edit_during_the_quiet_time_goes_over_with_it() {
 }
 
 #[tokio::test]
+async fn a_record_that_is_renamed_during_the_quiet_time_is_looked_for_by_its_new_name() {
+    let world = World::with(&HASTY).await;
+    let there = json!({ "vorname": "Max", "name": "Musterfrau", "geburtsdatum": "1980-05-17" });
+    let number = world.sandbox.people().lawyer_create(BETEILIGTE, &there).unwrap();
+    world.sandbox.fault(on_post("Mustermann").once().cut());
+    let id = world.create(&person("Max", "Mustermann"));
+    world.deliver().await;
+    world.settle().await;
+    world.edit(&id, &json!({ "lastName": "Musterfrau" }));
+    world.deliver().await;
+    world.settle_all().await;
+    assert_eq!(world.clean(&id), number, "linked, as if it had had that name from the start");
+    assert_eq!(world.parties().len(), 1);
+    assert_eq!(world.redis.cli(&["HLEN", "ledger:beteiligte:intent_keys"]), "0");
+}
+
+#[tokio::test]
 async fn a_record_that_is_deleted_during_the_quiet_time_is_created_no_second_time() {
     let world = World::with(&HASTY).await;
     world.sandbox.fault(on_post("Mustermann").once().lose_answer());
     let id = world.create(&person("Max", "Mustermann"));
     world.deliver().await;
     world.settle().await;
-    world.sandbox.people().crm_delete(advosync_sandbox::CBETEILIGTE, &id).unwrap();
+    world.sandbox.people().crm_delete(CBETEILIGTE, &id).unwrap();
     world.deliver().await;
     world.settle_all().await;
     assert_eq!((world.parties().len(), world.creates()), (1, 1), "it happened; nobody takes a party away");

@@ -78,7 +78,11 @@ async fn a_lockout_by_espocrm_is_recognised_and_not_made_longer() {
     let said = world.redis.cli(&["HGET", "upstream:espocrm", "error"]);
     assert!(said.contains("lock"), "{said}");
     assert_eq!(world.sandbox.count(System::Advoware).calls, 0);
-    world.settle_all().await;
+    // The job waits for the minute that a lockout lasts; a person who knows better need not.
+    until_breaker(&world, "espocrm", "closed").await;
+    world.settle().await;
+    assert_eq!((world.stats().await.scheduled, world.stats().await.dead), (1, 0));
+    world.done(&id).await;
     assert_eq!(world.in_step(&id), number);
     assert_eq!(world.writes_to(System::EspoCrm, mark).len(), 1, "no failure was told");
 }
