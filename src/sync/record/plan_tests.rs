@@ -1,3 +1,5 @@
+use std::sync::LazyLock;
+
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -6,8 +8,10 @@ use crate::sync::record::mapping::Mappings;
 
 const OWN: &str = "us";
 
-fn mapping() -> Mapping {
-    Mappings::load(None).unwrap().get("beteiligte").unwrap().clone()
+fn mapping() -> &'static Mapping {
+    static LOADED: LazyLock<Mapping> =
+        LazyLock::new(|| Mappings::load(None).unwrap().get("beteiligte").unwrap().clone());
+    &LOADED
 }
 
 fn at(seconds: i64) -> DateTime<Utc> {
@@ -47,7 +51,7 @@ impl World {
             number: "17",
             own_user: Some(OWN),
         };
-        plan(&mapping(), both, at(0))
+        plan(mapping(), both, at(0))
     }
 
     /// One run; `meanwhile` edits the systems between reading and writing.
@@ -62,13 +66,13 @@ impl World {
             self.writes += 1;
             self.advoware.clone()
         });
-        let mut snapshot = plan.after_put(&mapping, base.as_ref(), answered.as_ref());
-        let row_id = version(&mapping, &self.advoware);
+        let mut snapshot = plan.after_put(mapping, base.as_ref(), answered.as_ref());
+        let row_id = version(mapping, &self.advoware);
         if !plan.is_settled() {
             self.espocrm.extend(plan.update.attributes.clone());
-            self.espocrm.extend(status::clean(&mapping, "17", row_id.as_deref(), at(0)));
+            self.espocrm.extend(status::clean(mapping, "17", row_id.as_deref(), at(0)));
             self.writes += 1;
-            snapshot = plan.after_update(&mapping, &snapshot, &self.espocrm);
+            snapshot = plan.after_update(mapping, &snapshot, &self.espocrm);
         }
         self.pair = Some(Pair { number: "17".into(), row_id, snapshot: Some(snapshot), note: None, at: at(0) });
         plan
@@ -110,8 +114,8 @@ fn what_advoware_does_not_take_is_told_once_and_not_fought_over() {
     let put = plan.put.clone().unwrap();
     assert_eq!(put["anrede"], "Herr");
     // read-only over there: the answer shows the old value
-    let snapshot = plan.after_put(&mapping(), world.pair.as_ref().unwrap().snapshot.as_ref(), Some(&world.advoware));
-    assert_eq!(plan.ignored(&mapping(), &world.advoware), ["anrede"]);
+    let snapshot = plan.after_put(mapping(), world.pair.as_ref().unwrap().snapshot.as_ref(), Some(&world.advoware));
+    assert_eq!(plan.ignored(mapping(), &world.advoware), ["anrede"]);
     world.pair.as_mut().unwrap().snapshot = Some(snapshot);
     assert!(world.plan().merged.is_settled());
 }
