@@ -2,6 +2,8 @@
 
 #![expect(unreachable_pub, clippy::unwrap_used, reason = "one binary of tests, nobody outside calls it")]
 
+mod process;
 mod queue;
+mod record;
 mod support;
 mod walls;

@@ -83,7 +83,8 @@ impl Step<'_> {
         let query: Vec<(&str, &str)> = query.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let found = match self.sync.advoware.list(&mapping.advoware.path, &query).await {
             Ok(found) => found,
-            Err(advoware::Error::NotFound { .. }) => Vec::new(),
+            // No such list here: nothing can be concluded from finding nothing.
+            Err(advoware::Error::NotFound { .. }) => return Ok(None),
             Err(error) => return Err(failure::advoware(&error)),
         };
         let mut all = candidates(mapping, wanted, found);
