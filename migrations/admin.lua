@@ -10,8 +10,8 @@ local function field(fields, name)
   return nil
 end
 
--- What a burial added to the job; a replay starts anew, at attempt 0 (Q7). It is a person's wish, whoever asked first:
--- a webhook may be the echo of our own report of a failure, a person who replays never is.
+-- What a burial added to the job; a replay starts anew, at attempt 0 (Q7).
+-- It is a person's wish, whoever asked first.
 local ADDED = { source = true, attempt = true, errors = true, error = true, code = true, failed_at = true, worker = true, lane = true, reason = true }
 
 local function ends_with(text, tail)

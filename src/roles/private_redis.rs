@@ -1,5 +1,6 @@
 //! The Redis that `up` starts where none is configured: AOF always, a data folder of its own, loopback only.
 
+use std::fs::{File, TryLockError};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -26,25 +27,28 @@ pub struct PrivateRedis {
     child: Option<Child>,
     url: Secret,
     url_file: PathBuf,
+    /// Held for as long as this process lives, however it ends.
+    _only_one: File,
 }
 
 impl PrivateRedis {
     /// Starts it with its data below `data_dir`, and writes its address to `redis.url` there. One that a killed process
-    /// left running over the same data is taken over.
+    /// left running over the same data is taken over; one that serves another living process is left alone.
     pub async fn start(data_dir: &Path, database: i64) -> Result<Self> {
         let dir = data_dir.join("redis");
         std::fs::create_dir_all(&dir)
             .with_context(|| format!("cannot create {}; check ADVOSYNC_DATA_DIR", dir.display()))?;
         let dir = dir.canonicalize()?;
+        let only_one = claim(data_dir)?;
         let url_file = Redis::url_file(data_dir);
         if let Some(url) = left_behind(&url_file, &dir).await {
             tracing::warn!(folder = %dir.display(), "taking over the redis that an earlier process left running");
-            return Ok(Self { child: None, url, url_file });
+            return Ok(Self { child: None, url, url_file, _only_one: only_one });
         }
         let port = free_port()?;
         let child = spawn(&dir, port)?;
         let url = Secret::new(format!("redis://127.0.0.1:{port}/{database}"));
-        let mut private = Self { child: Some(child), url, url_file };
+        let mut private = Self { child: Some(child), url, url_file, _only_one: only_one };
         private.wait_until_up().await?;
         std::fs::write(&private.url_file, private.url.expose())
             .with_context(|| format!("cannot write {}", private.url_file.display()))?;
@@ -87,6 +91,21 @@ impl PrivateRedis {
             sleep(ASK_EVERY).await;
         }
         Ok(())
+    }
+}
+
+/// Keeps a second process out of the folder: it would take the first one's Redis over and stop it at its own end.
+fn claim(data_dir: &Path) -> Result<File> {
+    let path = data_dir.join("up.lock");
+    let file =
+        File::create(&path).with_context(|| format!("cannot write {}; check ADVOSYNC_DATA_DIR", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => bail!(
+            "another `advosync up` runs with the data folder {}; stop it, or set ADVOSYNC_DATA_DIR to another folder",
+            data_dir.display()
+        ),
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
     }
 }
 

@@ -68,11 +68,11 @@ fn tell(finish: &Finish, answer: Finished) {
     }
     let result = match &finish.outcome {
         Outcome::Done { .. } => "done",
+        Outcome::Skipped { .. } => "skipped",
         Outcome::Retry { .. } => "retry",
         Outcome::Hold { .. } => "hold",
         Outcome::Later { .. } => "later",
         Outcome::Dead { .. } => "dead",
-        Outcome::Ignored { .. } => "ignored",
         Outcome::Back => "back",
     };
     metrics::counter!("advosync_jobs_total", "flow" => flow, "result" => result).increment(1);

@@ -242,7 +242,7 @@ async fn run_one(
     };
     let breaker = report(options, &failure).await;
     let outcome = outcome(&failure, job, &options.retries, breaker, rand::random())?;
-    if !matches!(failure, Failure::Ignored { .. }) {
+    if !matches!(failure, Failure::Skip { .. }) {
         tracing::warn!(parent: &span, error = %failure, "a run did not succeed");
     }
     tokio::select! {

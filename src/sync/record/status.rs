@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 
 use super::mapping::Mapping;
 use super::route::number_in;
@@ -50,21 +51,16 @@ pub fn failed(mapping: &Mapping, message: &str, attempt: u32, for_good: bool) ->
     out
 }
 
-/// What a record's status says about its last run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Told {
-    /// It failed and is tried again.
-    Failed,
-    /// It was given up.
-    GivenUp,
+/// Whether a record says that its last run failed.
+#[must_use]
+pub fn says_failed(mapping: &Mapping, record: &Map<String, Value>) -> bool {
+    matches!(record.get(&mapping.espocrm.status).and_then(Value::as_str), Some("failed" | "permanently_failed"))
 }
 
-/// The failure that a record's status tells of, if it does.
+/// One word for everything of a record that a run goes by. Two equal ones: nobody has changed anything that matters.
 #[must_use]
-pub fn told_failure(mapping: &Mapping, record: &Map<String, Value>) -> Option<Told> {
-    match record.get(&mapping.espocrm.status).and_then(Value::as_str) {
-        Some("failed") => Some(Told::Failed),
-        Some("permanently_failed") => Some(Told::GivenUp),
-        _ => None,
-    }
+pub fn fingerprint(mapping: &Mapping, record: &Map<String, Value>) -> String {
+    let link = number_in(record, &mapping.espocrm.link);
+    let text = json!([link, mapping.from_espocrm(record)]).to_string();
+    hex::encode(Sha256::digest(text))
 }

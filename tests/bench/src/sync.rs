@@ -110,21 +110,22 @@ impl<'a> Runs<'a> {
             espocrm += self.world.sandbox.count(System::EspoCrm).calls;
         }
         times.sort_by(f64::total_cmp);
-        let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
-        let each = |calls: u64| calls as f64 / ids.len() as f64;
+        let at = |percent: usize| times[(times.len() - 1) * percent / 100];
+        let number = |n: u64| u32::try_from(n).map_or(f64::NAN, f64::from);
+        let each = |calls: u64| number(calls) / number(ids.len() as u64);
         println!(
             "{name:<20} {} runs, p50 {:.2} ms, p99 {:.2} ms; calls a run: {} to Advoware, {} to EspoCRM",
             ids.len(),
-            at(0.5),
-            at(0.99),
+            at(50),
+            at(99),
             each(advoware),
             each(espocrm)
         );
         let figure =
             |suffix: &str, value, unit, goal| Figure { name: format!("sync_{name}_{suffix}"), value, unit, goal };
         Ok(vec![
-            figure("p50", at(0.5), "ms", goal),
-            figure("p99", at(0.99), "ms", goal),
+            figure("p50", at(50), "ms", goal),
+            figure("p99", at(99), "ms", goal),
             figure("calls_advoware", each(advoware), "calls", Some(if name == "unchanged" { 1.0 } else { 3.0 })),
             figure("calls_espocrm", each(espocrm), "calls", Some(if name == "unchanged" { 1.0 } else { 2.0 })),
         ])

@@ -32,21 +32,10 @@ impl Step<'_> {
             }
             Err(other) => return Err(other),
         };
-        self.reconcile(record, &party, number, pair, own_user.as_deref()).await
-    }
-
-    /// Decides about two records that were read, and does it. `own_user` is needed where there is no snapshot.
-    pub(super) async fn reconcile(
-        &self,
-        record: &Record,
-        party: &Record,
-        number: &str,
-        pair: Option<Pair>,
-        own_user: Option<&str>,
-    ) -> Result<Report, Failure> {
-        let both = Both { espocrm: record, advoware: party, pair: pair.as_ref(), number, own_user };
-        let plan = plan(&self.sync.mapping, both, self.now());
-        self.carry_out(record, party, number, pair, &plan).await
+        let both =
+            Both { espocrm: record, advoware: &party, pair: pair.as_ref(), number, own_user: own_user.as_deref() };
+        let plan = plan(&sync.mapping, both, self.now());
+        self.carry_out(record, &party, number, pair, &plan).await
     }
 
     /// A number that another record is paired with must not be written to by this one.

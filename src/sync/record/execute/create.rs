@@ -8,8 +8,9 @@ use crate::clients::espocrm::{Search, Where};
 use crate::sync::ledger::{Intent, Pair};
 use crate::sync::record::create::{Candidate, Creation, candidates, digest, first, recover};
 use crate::sync::record::execute::failure::ADVOWARE;
+use crate::sync::record::mapping::Field;
 use crate::sync::record::merge::Snapshot;
-use crate::sync::record::normal::Content;
+use crate::sync::record::normal::{Content, Seen};
 use crate::sync::record::plan::version;
 use crate::sync::record::route::number_in;
 use crate::sync::record::status;
@@ -44,8 +45,8 @@ impl Step<'_> {
             None => (first(self.id, found.unwrap_or_default()), 0),
         };
         match creation {
-            // Renamed since: parties of the new name have not been looked at.
-            Creation::Post { .. } if intent.is_some_and(|intent| intent.digest != digest(mapping, &content)) => {
+            Creation::Post { .. } if intent.as_ref().is_some_and(|it| it.digest != digest(mapping, &content)) => {
+                // It did not happen, and the record has another name by now: begin anew, with a search for that.
                 self.withdraw().await?;
                 Box::pin(self.create(record, None)).await
             }
@@ -75,7 +76,7 @@ impl Step<'_> {
         let mut wanted = content.overlaid(&sent);
         for field in &mapping.fields {
             if !sent.get(&field.advoware).is_known() && content.get(&field.advoware).is_known() {
-                wanted.set(&field.advoware, crate::sync::record::normal::Seen::Blank);
+                wanted.set(&field.advoware, Seen::Blank);
             }
         }
         wanted
@@ -88,7 +89,8 @@ impl Step<'_> {
         let query: Vec<(&str, &str)> = query.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let found = match self.sync.advoware.list(&mapping.advoware.path, &query).await {
             Ok(found) => found,
-            Err(advoware::Error::NotFound { .. }) => Vec::new(),
+            // No such list here: nothing can be concluded from finding nothing.
+            Err(advoware::Error::NotFound { .. }) => return Ok(None),
             Err(error) => return Err(failure::advoware(&error)),
         };
         let mut all = candidates(mapping, wanted, found);
@@ -113,40 +115,33 @@ impl Step<'_> {
         }
     }
 
-    /// The whole party, with its version.
-    async fn whole(&self, candidate: Candidate) -> Result<Record, Failure> {
-        match version(&self.sync.mapping, &candidate.record) {
-            Some(_) => Ok(candidate.record),
-            None => self.read_advoware(&candidate.number).await,
-        }
-    }
-
-    /// Ties the party that our own POST made to this record, and brings both in step: it was made from what was sent, so
-    /// an edit since then goes over. Nobody else would take it there, because its webhook waited with this job.
+    /// Takes a party for the effect of an interrupted create. It was made from what was sent: whatever the record says
+    /// otherwise by now is an edit made since, and goes over.
     async fn adopt(&self, record: &Record, candidate: Candidate) -> Result<Report, Failure> {
-        let mapping = &self.sync.mapping;
-        let number = candidate.number.clone();
-        let party = self.whole(candidate).await?;
-        let made = mapping.from_advoware(&party);
-        let snapshot = Some(Snapshot { espocrm: made.clone(), advoware: made });
-        let row_id = version(mapping, &party);
-        let pair = Pair { number: number.clone(), row_id, snapshot, note: None, at: self.now() };
+        let snapshot = Snapshot { espocrm: candidate.content.clone(), advoware: candidate.content };
+        let pair = Pair {
+            number: candidate.number.clone(),
+            row_id: None,
+            snapshot: Some(snapshot),
+            note: None,
+            at: self.now(),
+        };
         self.remember(&pair, "").await?;
-        let mut report = self.reconcile(record, &party, &number, Some(pair), None).await?;
-        if report.result == "updated" {
-            report.result = "adopted";
-        }
+        let mut report = self.compare(record, &candidate.number, Some(pair)).await?;
+        report.result = "adopted";
         Ok(report)
     }
 
-    /// Ties a party that exists to this record. Only the sync fields are written; differences stay until one of the
-    /// sides is edited.
+    /// Ties a party that was there before to this record. Only the sync fields are written; differences stay until one
+    /// of the sides is edited.
     async fn link(&self, record: &Record, content: &Content, candidate: Candidate) -> Result<Report, Failure> {
         let mapping = &self.sync.mapping;
-        let number = candidate.number.clone();
-        let party = self.whole(candidate).await?;
+        let party = match version(mapping, &candidate.record) {
+            Some(_) => candidate.record,
+            None => self.read_advoware(&candidate.number).await?,
+        };
         let advoware = mapping.from_advoware(&party);
-        let differing = |field: &&crate::sync::record::mapping::Field| {
+        let differing = |field: &&Field| {
             let (ours, theirs) = (content.get(&field.advoware), advoware.get(&field.advoware));
             ours.is_known() && theirs.is_known() && !field.same(ours, theirs)
         };
@@ -159,8 +154,9 @@ impl Step<'_> {
                 .map(|field| format!("{} differs and is left as it is", field.label)),
         );
         let snapshot = Snapshot { espocrm: content.clone(), advoware };
-        self.settle(record, &number, version(mapping, &party), snapshot, &digest(mapping, content)).await?;
-        report.number = Some(number);
+        let digest = digest(mapping, content);
+        self.settle(record, &candidate.number, version(mapping, &party), snapshot, &digest).await?;
+        report.number = Some(candidate.number);
         Ok(report)
     }
 
@@ -210,7 +206,7 @@ impl Step<'_> {
         self.created(record, content, &intent, created).await
     }
 
-    /// Closes the intent of a create that is known not to have happened.
+    /// Closes the record's intent: its create is known not to have happened.
     async fn withdraw(&self) -> Result<(), Failure> {
         let fence = (self.run.fence.0.as_str(), self.run.fence.1.as_str());
         let written = self.sync.ledger.withdraw(fence, self.id).await.map_err(failure::ledger)?;
