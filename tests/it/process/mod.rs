@@ -2,6 +2,10 @@
 
 mod hostile;
 mod http;
+mod layout;
+mod outage;
+mod schedule;
 mod seeds;
+mod settings;
 mod signature;
 mod support;
