@@ -8,4 +8,6 @@ mod schedule;
 mod seeds;
 mod settings;
 mod signature;
+mod stop;
 mod support;
+mod up;
