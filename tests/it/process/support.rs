@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -30,7 +31,9 @@ impl Home {
     /// A new folder, nothing set but a free port of 127.0.0.1 to listen on.
     pub fn new() -> Self {
         let port = free_port();
-        let settings = BTreeMap::from([("ADVOSYNC_LISTEN".to_owned(), format!("127.0.0.1:{port}"))]);
+        let path = std::env::var("PATH").unwrap();
+        let settings = [("ADVOSYNC_LISTEN", format!("127.0.0.1:{port}")), ("PATH", path)];
+        let settings = settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         Self { dir: tempfile::tempdir().unwrap(), settings, port }
     }
 
@@ -83,8 +86,8 @@ impl Home {
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_advosync"));
         command.args(args).current_dir(self.dir.path()).env_clear().envs(&self.settings);
-        command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).stdin(Stdio::null());
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        // A group of its own, as a shell gives it: Ctrl-C goes to the whole of it.
+        command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 
@@ -145,6 +148,19 @@ impl Drop for Home {
             redis_cli(&url, &["SHUTDOWN", "NOSAVE"]);
         }
     }
+}
+
+/// The process id of a Redis server.
+pub fn redis_pid(url: &str) -> Pid {
+    let info = redis_cli(url, &["INFO", "server"]);
+    Pid::from_raw(info.lines().find_map(|line| line.trim().strip_prefix("process_id:")).unwrap().parse().unwrap())
+}
+
+/// Whether a process is there.
+pub fn is_alive(pid: Pid) -> bool {
+    // One that has ended and that nobody has waited for is gone, too.
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.starts_with(" Z"))
 }
 
 /// A command as a person at redis-cli would give it; what it printed.
@@ -216,6 +232,11 @@ impl Process {
             assert!(!self.log.lines.lock().unwrap().1, "it ended:\n{}", self.log.lines.lock().unwrap().0.join("\n"));
             self.http.try_get("/readyz").is_some_and(|answer| answer.status == 200)
         });
+    }
+
+    /// Ctrl-C at its terminal.
+    pub fn ctrl_c(&self) {
+        killpg(self.id(), Signal::SIGINT).unwrap();
     }
 
     /// Sends a signal.
@@ -328,6 +349,11 @@ impl Http {
         self.send("POST", path, &[("Content-Type", "application/json")], body.as_bytes())
     }
 
+    /// `None` where the connection breaks.
+    pub fn try_post(self, path: &str, body: &str) -> Option<Answer> {
+        self.try_send("POST", path, &[], body.as_bytes())
+    }
+
     fn try_send(self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Option<Answer> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -340,7 +366,7 @@ impl Http {
         stream.write_all(body).ok()?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).ok()?;
-        let answer = String::from_utf8(answer).unwrap();
+        let answer = String::from_utf8(answer).ok()?;
         let (head, body) = answer.split_once("\r\n\r\n")?;
         let (status, headers) = head.split_once("\r\n").unwrap();
         let headers = headers.lines().filter_map(|line| line.split_once(": "));
