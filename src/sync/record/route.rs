@@ -44,7 +44,8 @@ pub fn route(
         if !left.is_zero() {
             return Route::Wait(left);
         }
-        if record.is_some() {
+        // A number that a person has entered settles what the create came to; the pair closes the intent.
+        if record.is_some_and(|record| number_in(record, &mapping.espocrm.link).is_none()) {
             return Route::Recover(intent);
         }
     }
@@ -118,6 +119,9 @@ mod tests {
         assert_eq!(check(None, None, Some(intent(20))), Route::Wait(Duration::from_secs(40)), "an orphan could follow");
         assert_eq!(check(unlinked, None, Some(intent(60))), Route::Recover(intent(60)));
         assert_eq!(check(None, None, Some(intent(60))), Route::Dissolve(None));
+        let entered = Some(json!({ "id": "a", "advowareId": 17 }));
+        assert_eq!(check(entered.clone(), None, Some(intent(20))), Route::Wait(Duration::from_secs(40)));
+        assert_eq!(check(entered, None, Some(intent(60))), compare("17", None), "a person has decided");
     }
 
     #[test]
