@@ -111,7 +111,7 @@ impl<'a> Runs<'a> {
         }
         times.sort_by(f64::total_cmp);
         let at = |percent: usize| times[(times.len() - 1) * percent / 100];
-        let number = |n: u64| u32::try_from(n).map(f64::from).unwrap_or(f64::NAN);
+        let number = |n: u64| u32::try_from(n).map_or(f64::NAN, f64::from);
         let each = |calls: u64| number(calls) / number(ids.len() as u64);
         println!(
             "{name:<20} {} runs, p50 {:.2} ms, p99 {:.2} ms; calls a run: {} to Advoware, {} to EspoCRM",
