@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::json;
 
 use super::support::{Home, files, is_alive, redis_cli, redis_pid, until};
@@ -85,6 +86,31 @@ fn after_a_kill_the_next_one_takes_over_with_all_jobs() {
     up.http().post(WEBHOOK, r#"[{"id":"a"},{"id":"c"}]"#).is(200, again);
     up.stop().with_code(0);
     until("no redis-server is left behind", || !is_alive(redis));
+}
+
+/// However early it was killed, there is one Redis over the folder afterwards, never two.
+#[test]
+fn a_kill_during_the_start_leaves_no_second_redis() {
+    for step in ["data/up.lock", "data/redis/redis.lock", "data/redis.url", "data/redis/appendonlydir"] {
+        let home = home();
+        let up = home.start("up");
+        until(step, || home.path(step).exists());
+        up.kill();
+        let up = home.ready("up");
+        let redis = redis_pid(&home.redis_url().unwrap());
+        assert_eq!(servers_over(&home), [redis], "{step}");
+        up.stop().with_code(0);
+        until("none is left behind", || servers_over(&home).is_empty());
+    }
+}
+
+/// The processes whose folder this is: redis-server works in its data folder.
+fn servers_over(home: &Home) -> Vec<Pid> {
+    let folder = home.path("data/redis").canonicalize().unwrap();
+    let processes =
+        std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+    let works_there = |pid: &i32| std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd == folder);
+    processes.filter(works_there).map(Pid::from_raw).filter(|pid| is_alive(*pid)).collect()
 }
 
 #[test]
