@@ -1,9 +1,9 @@
 //! A party that is there already is not made a second time, and nobody's party is taken away (S3).
 
-use advosync_sandbox::{BETEILIGTE, Options, System};
+use advosync_sandbox::{BETEILIGTE, Match, Options, Phase, System};
 use serde_json::{Value, json};
 
-use super::person;
+use super::{person, post_of};
 use crate::support::world::{HASTY, World};
 
 fn lawyers(world: &World, values: &Value) -> i64 {
@@ -91,6 +91,28 @@ async fn twins_get_a_party_each() {
         assert_eq!(world.done(id).await, "unchanged");
     }
     assert!(world.writes(mark).is_empty());
+}
+
+#[tokio::test]
+async fn a_twins_party_that_is_found_before_it_is_known_whose_it_is_is_left_to_the_twin() {
+    let world = World::start().await;
+    let (first, second) = (world.create(&person("Max", "Mustermann")), world.create(&person("Max", "Mustermann")));
+    let posted = world.sandbox.gate(post_of("Mustermann"), Phase::After);
+    let looked = world.sandbox.gate(Match::on(System::EspoCrm).request("GET", "*/CBeteiligte"), Phase::Before);
+    // Whoever is second finds the party that the first one has just made, and asks whose it is.
+    let (ends_first, ends_second) = (world.sync(&first), async {
+        posted.arrived().await;
+        world.sync(&second).await
+    });
+    let in_order = async {
+        looked.arrived().await;
+        posted.release();
+        world.until("the first is linked", async || world.record(&first)["advowareId"].is_number()).await;
+        looked.release();
+    };
+    let _ = tokio::join!(ends_first, ends_second, in_order);
+    world.one_to_one(&[first, second]);
+    assert_eq!(world.stats().await.dead, 0);
 }
 
 #[tokio::test]

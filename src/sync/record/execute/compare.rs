@@ -40,11 +40,16 @@ impl Step<'_> {
 
     /// A number that another record is paired with must not be written to by this one.
     async fn check_owner(&self, number: &str) -> Result<(), Failure> {
-        let owners = self.sync.ledger.owners(&[number.to_owned()]).await.map_err(failure::ledger)?;
-        match owners.into_iter().flatten().next() {
-            Some(owner) if owner != self.id => self.written(crate::sync::ledger::Written::Taken(owner), number),
-            _ => Ok(()),
+        match self.other_owner(number).await? {
+            Some(owner) => self.written(crate::sync::ledger::Written::Taken(owner), number),
+            None => Ok(()),
         }
+    }
+
+    /// The other record that the ledger pairs a number with.
+    pub(super) async fn other_owner(&self, number: &str) -> Result<Option<String>, Failure> {
+        let owners = self.sync.ledger.owners(&[number.to_owned()]).await.map_err(failure::ledger)?;
+        Ok(owners.into_iter().flatten().next().filter(|owner| owner != self.id))
     }
 
     async fn carry_out(

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{Record, Report, Step, Withheld, failure};
 use crate::clients::advoware::{self, Created};
 use crate::clients::espocrm::{Search, Where};
-use crate::sync::ledger::{Intent, Pair};
+use crate::sync::ledger::{Intent, Pair, Written};
 use crate::sync::record::create::{Candidate, Creation, candidates, digest, first, recover};
 use crate::sync::record::execute::failure::ADVOWARE;
 use crate::sync::record::mapping::Field;
@@ -109,10 +109,12 @@ impl Step<'_> {
         let search = Search { where_: vec![Where::equals(&ends.link, value)], max_size: 2, ..Search::default() };
         let page = self.sync.espocrm.list(&ends.entity, &search).await.map_err(|error| failure::espocrm(&error))?;
         let other = page.list.iter().filter_map(|found| found.get("id")?.as_str()).find(|id| *id != self.id);
-        match other {
-            None => Ok(()),
-            Some(other) => self.written(crate::sync::ledger::Written::Taken(other.to_owned()), number),
+        let Some(other) = other else { return Ok(()) };
+        // The ledger knows of it by now: a twin's create ended after our search had found its party.
+        if self.other_owner(number).await?.is_some() {
+            return Err(failure::overtaken(other));
         }
+        self.written(Written::Taken(other.to_owned()), number)
     }
 
     /// Takes a party for the effect of an interrupted create. It was made from what was sent: whatever the record says

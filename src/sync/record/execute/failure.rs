@@ -82,3 +82,11 @@ pub(super) fn busy(other: &str, quiet: Duration) -> Failure {
         upstream: None,
     }
 }
+
+/// A party was paired with another record while this one was about to be linked to it: look again.
+pub(super) fn overtaken(other: &str) -> Failure {
+    Failure::Later {
+        after: Duration::ZERO,
+        reason: format!("the party that was found belongs to the EspoCRM record {other} by now"),
+    }
+}

@@ -165,8 +165,11 @@ impl Step<'_> {
     /// Stores a pair under the lease. `digest`: see [`Ledger::pair`].
     async fn remember(&self, pair: &Pair, digest: &str) -> Result<(), Failure> {
         let fence = (self.run.fence.0.as_str(), self.run.fence.1.as_str());
-        let written = self.sync.ledger.pair(fence, self.id, pair, digest).await.map_err(failure::ledger)?;
-        self.written(written, &pair.number)
+        match self.sync.ledger.pair(fence, self.id, pair, digest).await.map_err(failure::ledger)? {
+            // A new link was to a party that nobody had a moment ago.
+            Written::Taken(other) if !digest.is_empty() => Err(failure::overtaken(&other)),
+            written => self.written(written, &pair.number),
+        }
     }
 
     fn written(&self, written: Written, number: &str) -> Result<(), Failure> {
