@@ -174,7 +174,7 @@ end
 -- finish: KEYS stream, first lane, sweep lane, scheduled, scheduled jobs, parked, parked expiry, dead, done, open dead,
 --   resolved dead, then n locks, then pending sets
 -- ARGV group, consumer, done cap, n, then per job: id, lock value, verb, due ms, pending set number, key, fields (JSON)
--- Verbs: done · retry · hold · dead · back. Answers 1 (moved) or 0 (stale: the lease was lost, nothing changed, Q6).
+-- Verbs: done · skip · retry · hold · dead · back. Answers 1 (moved) or 0 (stale: the lease was lost, nothing changed, Q6).
 local function finish(keys, args)
   local stream, first, sweep, scheduled, jobs, parked, expiry = keys[1], keys[2], keys[3], keys[4], keys[5], keys[6], keys[7]
   local dead, done, open, resolved = keys[8], keys[9], keys[10], keys[11]
@@ -194,8 +194,9 @@ local function finish(keys, args)
       answers[i] = 1
       ids[#ids + 1] = id
       freed[#freed + 1] = lock
-      if verb == 'done' then
-        succeeded[#succeeded + 1] = lock
+      if verb == 'done' or verb == 'skip' then
+        -- a run that had nothing to do leaves the key's dead letters and counts as they are
+        if verb == 'done' then succeeded[#succeeded + 1] = lock end
         redis.call('XADD', done, 'MAXLEN', '~', cap, '*', unpack(fields))
       elseif verb == 'retry' or verb == 'hold' then
         local at_ms = now + due

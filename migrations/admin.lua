@@ -11,7 +11,8 @@ local function field(fields, name)
 end
 
 -- What a burial added to the job; a replay starts anew, at attempt 0 (Q7).
-local ADDED = { attempt = true, errors = true, error = true, code = true, failed_at = true, worker = true, lane = true, reason = true }
+-- It is a person's wish, whoever asked first.
+local ADDED = { source = true, attempt = true, errors = true, error = true, code = true, failed_at = true, worker = true, lane = true, reason = true }
 
 local function ends_with(text, tail)
   return tail == '' or string.sub(text, -#tail) == tail
@@ -74,7 +75,7 @@ local function replay(keys, args)
       local lane = field(fields, 'lane')
       local pending = pending_of(keys, topic, lane)
       if not pending or redis.call('SADD', pending, key) == 1 then
-        local out = {}
+        local out = { 'source', 'replay' }
         for i = 1, #fields, 2 do
           if not ADDED[fields[i]] then
             out[#out + 1] = fields[i]

@@ -26,7 +26,7 @@ fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> ExitCode {
     let Some(role) = cli.command.role() else {
-        return report(match &cli.command {
+        return report(&match &cli.command {
             Command::Schedule(args) => cli::schedule::run(args, chrono::Utc::now()),
             Command::Completions(args) => cli::completions::run(args),
             _ => unreachable!("every other command has a role"),
@@ -34,11 +34,11 @@ async fn run(cli: Cli) -> ExitCode {
     };
     let source = Source::gather(cli.config.as_deref());
     if let Command::Config(json) = &cli.command {
-        return report(cli::config::run(*json, &source));
+        return report(&cli::config::run(*json, &source));
     }
     let settings = match Settings::load(&source, role) {
         Ok(settings) => settings,
-        Err(error) if role == Role::Doctor => return report(cli::doctor::faults(&error)),
+        Err(error) if role == Role::Doctor => return report(&cli::doctor::faults(&error)),
         Err(error) => return misconfigured(&error),
     };
     let _telemetry = telemetry::init(&settings.telemetry);
@@ -52,7 +52,7 @@ async fn run(cli: Cli) -> ExitCode {
         command => cli::admin::run(command, settings).await,
     };
     match ran {
-        Ok(done) => report(done),
+        Ok(done) => report(&done),
         Err(error) if error.is::<BadMappings>() => {
             tell(&format!("{error}"));
             ExitCode::from(SettingsError::EXIT_CODE)
@@ -70,7 +70,7 @@ fn misconfigured(error: &SettingsError) -> ExitCode {
 }
 
 /// Results go to stdout, remarks to stderr.
-fn report(report: Report) -> ExitCode {
+fn report(report: &Report) -> ExitCode {
     for remark in &report.stderr {
         tell(remark);
     }

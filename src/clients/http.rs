@@ -16,7 +16,7 @@ pub(super) const MAX_ANSWER_BYTES: usize = 32 * 1024 * 1024;
 /// How much of a text that nobody expected is shown in an error.
 const SNIPPET_CHARS: usize = 200;
 /// An upstream that asks for more than this is believed only so far.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+const MAX_RETRY_AFTER: Duration = Duration::from_hours(24);
 
 /// Which request it was: method and path. The query is left out (it may hold names), except for a record's key.
 #[derive(Debug, Clone, PartialEq, Eq)]

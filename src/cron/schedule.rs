@@ -48,7 +48,7 @@ pub enum ScheduleError {
 }
 
 /// A validated cron expression in a time zone.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Schedule {
     expression: String,
     timezone: Tz,
@@ -59,6 +59,13 @@ pub struct Schedule {
     interval_hours: u64,
     minutes: u64,
     seconds: u64,
+}
+
+impl std::fmt::Debug for Schedule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // What the parsed form says at length follows from these two.
+        write!(f, "Schedule({:?} in {})", self.expression, self.timezone)
+    }
 }
 
 impl Schedule {

@@ -42,7 +42,7 @@ fn settings(server: &StandIn) -> advoware::Options {
         user: "u".to_owned(),
         role: 2,
         password: Secret::new("p"),
-        token_lifetime: Duration::from_secs(3300),
+        token_lifetime: Duration::from_mins(55),
         timeout: Duration::from_secs(20),
         write_protection: false,
         max_concurrency: 4,

@@ -45,6 +45,7 @@ impl Finish {
         let job = &self.claimed.job;
         match &self.outcome {
             Outcome::Done { result, detail } => ("done", 0, self.done_fields(result, detail.as_ref())),
+            Outcome::Skipped { reason } => ("skip", 0, self.done_fields(reason, None)),
             Outcome::Retry { after, error } => ("retry", after.as_millis(), self.failed(error).fields()),
             Outcome::Hold { after, reason } => ("hold", after.as_millis(), with_reason(job, reason)),
             Outcome::Later { after, reason } => ("retry", after.as_millis(), with_reason(job, reason)),

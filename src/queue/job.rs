@@ -172,7 +172,7 @@ mod tests {
 
     use super::*;
 
-    fn pairs(flat: Vec<String>) -> Vec<(String, String)> {
+    fn pairs(flat: &[String]) -> Vec<(String, String)> {
         flat.chunks(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect()
     }
 
@@ -211,7 +211,7 @@ mod tests {
                 }).collect(),
                 extra,
             };
-            prop_assert_eq!(Job::read("5-0", pairs(job.fields()), Lane::Sweep).unwrap(), job);
+            prop_assert_eq!(Job::read("5-0", pairs(&job.fields()), Lane::Sweep).unwrap(), job);
         }
     }
 }

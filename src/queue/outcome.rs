@@ -14,6 +14,12 @@ pub enum Outcome {
         /// Whatever a person who waits for the job should see.
         detail: Option<Value>,
     },
+    /// There was nothing to do for this job, and that says nothing about the record: what an earlier run left (a dead
+    /// letter, a count) stays as it is.
+    Skipped {
+        /// Why, for lists.
+        reason: String,
+    },
     /// It failed; try again after this time.
     Retry {
         /// From now.

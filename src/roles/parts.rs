@@ -7,7 +7,7 @@ use anyhow::Result;
 use axum::Router;
 use chrono::Utc;
 
-use super::probes::{AdvowareProbe, EspocrmProbe};
+use super::probes;
 use super::token_store::SharedToken;
 use crate::clients::{advoware, espocrm};
 use crate::queue::{self, Flow, Queue};
@@ -133,7 +133,6 @@ impl Parts {
             ledger: Ledger::new(self.queue.store(), &mapping.name),
             quiet: settings.worker.quiet_time,
             write_protection: settings.advoware.as_ref().is_some_and(|it| it.write_protection),
-            clock: Utc::now,
         });
         let records = Arc::new(Records::new(syncs, self.queue.clone()));
         if settings.advoware.as_ref().is_some_and(|it| it.write_protection) {
@@ -142,7 +141,7 @@ impl Parts {
             );
         }
         let probes: Vec<Arc<dyn Probe>> =
-            vec![Arc::new(AdvowareProbe::new(advoware)), Arc::new(EspocrmProbe::new(espocrm))];
+            vec![Arc::new(probes::advoware(advoware)), Arc::new(probes::espocrm(espocrm))];
         Ok(Some(Pool::new(Options {
             queue: self.queue.clone(),
             flow: Flow::Vmh,

@@ -14,89 +14,86 @@ use crate::worker::Probe;
 /// Advoware may lock the account.
 const REFUSED_AGAIN: Duration = Duration::from_mins(1);
 
-/// Remembers a refusal for a while, so that probing does not make it worse.
-#[derive(Default)]
-struct Patience(Mutex<Option<(Instant, String)>>);
+/// What an upstream said to a probe.
+enum Answer {
+    /// It works, if only to refuse this very call.
+    Up,
+    /// It is away or broken.
+    Down(String),
+    /// It refuses to let us in.
+    Refused(String),
+}
 
-impl Patience {
-    fn refusal(&self) -> Option<String> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.as_ref().is_some_and(|(at, _)| at.elapsed() > REFUSED_AGAIN) {
-            *kept = None;
+/// Probes one upstream, and stays away for a while after a refusal.
+pub(super) struct UpstreamProbe<C> {
+    name: &'static str,
+    client: C,
+    refused: Mutex<Option<(Instant, String)>>,
+}
+
+#[async_trait]
+trait Ask {
+    async fn ask(&self) -> Answer;
+}
+
+#[async_trait]
+impl Ask for advoware::Client {
+    async fn ask(&self) -> Answer {
+        match self.ping().await {
+            Err(error) if error.is_configuration() => Answer::Refused(error.to_string()),
+            Err(error) if error.upstream_down() => Answer::Down(error.to_string()),
+            Ok(()) | Err(_) => Answer::Up,
         }
-        kept.as_ref().map(|(_, message)| message.clone())
     }
+}
 
-    fn remember(&self, message: &str) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), message.to_owned()));
+#[async_trait]
+impl Ask for espocrm::Client {
+    async fn ask(&self) -> Answer {
+        match self.ping().await {
+            Err(error @ espocrm::Error::LockedOut { .. }) => Answer::Refused(error.to_string()),
+            Err(error) if error.is_configuration() => Answer::Refused(error.to_string()),
+            Err(error) if error.upstream_down() => Answer::Down(error.to_string()),
+            Ok(()) | Err(_) => Answer::Up,
+        }
     }
 }
 
 /// Probes Advoware.
-pub(super) struct AdvowareProbe {
-    client: advoware::Client,
-    patience: Patience,
-}
-
-impl AdvowareProbe {
-    pub(super) fn new(client: advoware::Client) -> Self {
-        Self { client, patience: Patience::default() }
-    }
-}
-
-#[async_trait]
-impl Probe for AdvowareProbe {
-    fn name(&self) -> &'static str {
-        ADVOWARE
-    }
-
-    async fn ping(&self) -> Result<(), String> {
-        if let Some(refusal) = self.patience.refusal() {
-            return Err(refusal);
-        }
-        match self.client.ping().await {
-            Ok(()) => Ok(()),
-            Err(error) if error.is_configuration() => {
-                self.patience.remember(&error.to_string());
-                Err(error.to_string())
-            }
-            Err(error) if error.upstream_down() => Err(error.to_string()),
-            // It answers, if only with a refusal of this very call.
-            Err(_) => Ok(()),
-        }
-    }
+pub(super) const fn advoware(client: advoware::Client) -> UpstreamProbe<advoware::Client> {
+    UpstreamProbe { name: ADVOWARE, client, refused: Mutex::new(None) }
 }
 
 /// Probes EspoCRM.
-pub(super) struct EspocrmProbe {
-    client: espocrm::Client,
-    patience: Patience,
+pub(super) const fn espocrm(client: espocrm::Client) -> UpstreamProbe<espocrm::Client> {
+    UpstreamProbe { name: ESPOCRM, client, refused: Mutex::new(None) }
 }
 
-impl EspocrmProbe {
-    pub(super) fn new(client: espocrm::Client) -> Self {
-        Self { client, patience: Patience::default() }
+impl<C> UpstreamProbe<C> {
+    fn fresh_refusal(&self) -> Option<String> {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.as_ref().filter(|(at, _)| at.elapsed() < REFUSED_AGAIN).map(|(_, message)| message.clone())
     }
 }
 
 #[async_trait]
-impl Probe for EspocrmProbe {
+impl<C: Ask + Send + Sync + 'static> Probe for UpstreamProbe<C> {
     fn name(&self) -> &'static str {
-        ESPOCRM
+        self.name
     }
 
     async fn ping(&self) -> Result<(), String> {
-        if let Some(refusal) = self.patience.refusal() {
+        if let Some(refusal) = self.fresh_refusal() {
             return Err(refusal);
         }
-        match self.client.ping().await {
-            Ok(()) => Ok(()),
-            Err(error) if error.is_configuration() || matches!(error, espocrm::Error::LockedOut { .. }) => {
-                self.patience.remember(&error.to_string());
-                Err(error.to_string())
+        match self.client.ask().await {
+            Answer::Up => Ok(()),
+            Answer::Down(message) => Err(message),
+            Answer::Refused(message) => {
+                let refused = Some((Instant::now(), message.clone()));
+                *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = refused;
+                Err(message)
             }
-            Err(error) if error.upstream_down() => Err(error.to_string()),
-            Err(_) => Ok(()),
         }
     }
 }

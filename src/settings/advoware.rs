@@ -65,7 +65,7 @@ impl Basics {
             role: reader.value("ADVOWARE_ROLE", parse::number(0..=u32::MAX)),
             token_lifetime: reader.value(
                 "ADVOWARE_TOKEN_LIFETIME_MINUTES",
-                parse::bare("minutes", Duration::from_secs(60), 0.01..=1440.0),
+                parse::bare("minutes", Duration::from_mins(1), 0.01..=1440.0),
             ),
             timeout: reader
                 .value("ADVOWARE_API_TIMEOUT_SECONDS", parse::bare("seconds", Duration::from_secs(1), 0.1..=600.0)),

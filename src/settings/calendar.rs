@@ -51,7 +51,7 @@ pub enum Multiday {
 
 impl Calendar {
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
-        let window = || parse::duration_in(Duration::ZERO..=Duration::from_secs(3660 * 86_400));
+        let window = || parse::duration_in(Duration::ZERO..=Duration::from_hours(87840));
         Self {
             debug_employees: reader.optional("CALENDAR_SYNC_DEBUG_EMPLOYEES", parse::kuerzel_list),
             past: reader.value("CALENDAR_SYNC_PAST", window()),

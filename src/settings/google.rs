@@ -36,7 +36,7 @@ impl Google {
             owner: reader.optional("GOOGLE_CALENDAR_OWNER", parse::email),
             subject: reader.optional("GOOGLE_CALENDAR_SUBJECT", parse::email),
             min_interval: reader
-                .value("GOOGLE_MIN_INTERVAL", parse::duration_in(Duration::ZERO..=Duration::from_secs(60))),
+                .value("GOOGLE_MIN_INTERVAL", parse::duration_in(Duration::ZERO..=Duration::from_mins(1))),
             max_rate: reader.value("GOOGLE_MAX_RATE", parse::number(1..=1000)),
         };
         if google.service_account.is_file() {

@@ -54,7 +54,7 @@ pub(crate) fn show(duration: Duration) -> String {
 
 /// Several durations by commas, at least one, none of them zero.
 pub(super) fn durations(text: &str) -> Result<Vec<Duration>, Problem> {
-    let longest = Duration::from_secs(30 * 86_400);
+    let longest = Duration::from_hours(720);
     text.split(',').map(|part| duration_in(Duration::from_millis(1)..=longest)(part.trim())).collect()
 }
 

@@ -22,7 +22,7 @@ pub struct Worker {
 
 impl Worker {
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
-        let (second, hour) = (Duration::from_secs(1), Duration::from_secs(3600));
+        let (second, hour) = (Duration::from_secs(1), Duration::from_hours(1));
         Self {
             concurrency: reader.value("ADVOSYNC_WORKER_CONCURRENCY", parse::number(1..=1024)),
             // Shorter than 200 ms, a renewal at a quarter would lose against an ordinary pause of the scheduler.

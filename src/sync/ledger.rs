@@ -6,6 +6,7 @@
 //! | `ledger:<entity>:numbers` | hash: Advoware number → EspoCRM id |
 //! | `ledger:<entity>:intents` | hash: EspoCRM id → [`Intent`] of a create that may or may not have happened |
 //! | `ledger:<entity>:intent_keys` | hash: digest of the search keys → EspoCRM id with an open intent |
+//! | `ledger:<entity>:failed` | hash: EspoCRM id → fingerprint of the record that a run failed on |
 //! | `ledger:<entity>:dissolved` | hash: EspoCRM id → [`Dissolved`] pair of a deleted record |
 //!
 //! Every write is fenced by the record's lock: a run that has lost its lease changes nothing here.
@@ -96,6 +97,7 @@ pub struct Ledger {
     intents: String,
     intent_keys: String,
     dissolved: String,
+    failed: String,
 }
 
 impl Ledger {
@@ -109,6 +111,7 @@ impl Ledger {
             intents: key("intents"),
             intent_keys: key("intent_keys"),
             dissolved: key("dissolved"),
+            failed: key("failed"),
             store,
         }
     }
@@ -148,6 +151,23 @@ impl Ledger {
     pub async fn dissolve(&self, fence: Fence<'_>, id: &str, dissolved: &Dissolved) -> Result<Written, QueueError> {
         let keys = [&self.pairs, &self.numbers, &self.intents, &self.intent_keys, &self.dissolved];
         self.write("dissolve", fence, &keys, &[id, &json(dissolved)]).await
+    }
+
+    /// Remembers what a record looked like when a run failed on it, so that our own report of that is known again.
+    pub async fn remember_failure(&self, id: &str, fingerprint: &str) -> Result<(), QueueError> {
+        let _: i64 = self.store.query(redis::cmd("HSET").arg(&self.failed).arg(id).arg(fingerprint)).await?;
+        Ok(())
+    }
+
+    /// What the record looked like when a run failed on it last.
+    pub async fn failure(&self, id: &str) -> Result<Option<String>, QueueError> {
+        self.store.query(redis::cmd("HGET").arg(&self.failed).arg(id)).await
+    }
+
+    /// A run has succeeded.
+    pub async fn forget_failure(&self, id: &str) -> Result<(), QueueError> {
+        let _: i64 = self.store.query(redis::cmd("HDEL").arg(&self.failed).arg(id)).await?;
+        Ok(())
     }
 
     async fn write(

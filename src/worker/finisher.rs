@@ -68,6 +68,7 @@ fn tell(finish: &Finish, answer: Finished) {
     }
     let result = match &finish.outcome {
         Outcome::Done { .. } => "done",
+        Outcome::Skipped { .. } => "skipped",
         Outcome::Retry { .. } => "retry",
         Outcome::Hold { .. } => "hold",
         Outcome::Later { .. } => "later",
@@ -77,4 +78,6 @@ fn tell(finish: &Finish, answer: Finished) {
     metrics::counter!("advosync_jobs_total", "flow" => flow, "result" => result).increment(1);
     let took = (finish.ended_at - finish.claimed.claim.started_at()).to_std().unwrap_or_default();
     metrics::histogram!("advosync_job_seconds", "flow" => flow).record(took.as_secs_f64());
+    let did = if let Outcome::Done { result: did, .. } = &finish.outcome { did.as_str() } else { result };
+    tracing::info!(topic = %job.topic, key = job.key, result = did, attempt = job.attempt(), took_ms = took.as_millis(), "job ended");
 }

@@ -1,11 +1,11 @@
 //! What the pool asks of a handler, and what a handler may ask of the pool.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
 use crate::queue::{Claim, Job, Outcome, Topic};
@@ -93,6 +93,12 @@ pub enum Failure {
         /// Why.
         reason: String,
     },
+    /// There is nothing to do for this job (an echo of our own write).
+    #[error("nothing to do: {reason}")]
+    Skip {
+        /// Why.
+        reason: &'static str,
+    },
     /// The lease was lost: another run has the job, this one must not touch anything.
     #[error("the lease was lost")]
     LeaseLost,
@@ -119,6 +125,7 @@ pub struct Run {
     /// When the retry that this job replaces would have been due, if that is still ahead.
     pub retry_due: Option<DateTime<Utc>>,
     freshness: Arc<Freshness>,
+    memo: Arc<OnceLock<String>>,
 }
 
 /// When the lease was known to be held for the last time.
@@ -151,12 +158,30 @@ impl Run {
             started_at: claim.started_at(),
             retry_due,
             freshness: Arc::new(Freshness { start: claimed_at, confirmed_ms: AtomicU64::new(0), lease }),
+            memo: Arc::new(OnceLock::new()),
         }
     }
 
     /// To be asked before every write: a process that was frozen past its lease must not go on as if nothing happened.
     pub fn check(&self) -> Result<(), LeaseLost> {
         if self.freshness.left().is_zero() { Err(LeaseLost) } else { Ok(()) }
+    }
+
+    /// Now, by Redis' clock: the one clock that all workers share, however their own are set.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        self.started_at + TimeDelta::from_std(self.freshness.start.elapsed()).unwrap_or_default()
+    }
+
+    /// Keeps a word from [`Handler::run`] for [`Handler::failed`]; the first one stays.
+    pub fn memorise(&self, word: String) {
+        let _ = self.memo.set(word);
+    }
+
+    /// What was kept.
+    #[must_use]
+    pub fn memorised(&self) -> Option<&str> {
+        self.memo.get().map(String::as_str)
     }
 
     pub(super) fn left(&self) -> Duration {

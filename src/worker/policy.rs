@@ -51,6 +51,7 @@ pub fn outcome(failure: &Failure, job: &Job, retries: &Retries, breaker: Breaker
         },
         Failure::Hold { after, reason, .. } => Outcome::Hold { after: *after, reason: reason.clone() },
         Failure::Later { after, reason } => Outcome::Later { after: *after, reason: reason.clone() },
+        Failure::Skip { reason } => Outcome::Skipped { reason: (*reason).to_owned() },
         Failure::LeaseLost => return None,
     })
 }

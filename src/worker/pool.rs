@@ -242,7 +242,9 @@ async fn run_one(
     };
     let breaker = report(options, &failure).await;
     let outcome = outcome(&failure, job, &options.retries, breaker, rand::random())?;
-    tracing::warn!(parent: &span, error = %failure, "a run did not succeed");
+    if !matches!(failure, Failure::Skip { .. }) {
+        tracing::warn!(parent: &span, error = %failure, "a run did not succeed");
+    }
     tokio::select! {
         () = handler.failed(job, run, &outcome).instrument(span) => Some(outcome),
         () = lost.cancelled() => None,

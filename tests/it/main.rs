@@ -1,6 +1,6 @@
 //! The one integration binary: a module a flow, a Redis of its own for each test, the outside systems at the socket.
 
-#![expect(unreachable_pub, reason = "one binary, nobody outside calls it")]
+#![expect(unreachable_pub, clippy::unwrap_used, reason = "one binary of tests, nobody outside calls it")]
 
 mod queue;
 mod support;

@@ -12,7 +12,7 @@ use crate::queue::{Batch, Ended, Lane, PATIENCE, RecordAction, Topic, Waiter};
 use crate::roles::Parts;
 
 /// How long a look at a record may take.
-const INSPECT_WITHIN: Duration = Duration::from_secs(60);
+const INSPECT_WITHIN: Duration = Duration::from_mins(1);
 /// How often its answer is looked for.
 const INSPECT_EVERY: Duration = Duration::from_millis(100);
 

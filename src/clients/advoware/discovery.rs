@@ -15,7 +15,7 @@ use super::options::Options;
 use crate::clients::{Call, Cause, http};
 
 /// The vendor may move a firm; nobody should have to restart for that.
-const ASK_AGAIN_AFTER: Duration = Duration::from_secs(60 * 60);
+const ASK_AGAIN_AFTER: Duration = Duration::from_hours(1);
 const MAX_BYTES: usize = 64 * 1024;
 
 /// The base URL: fixed by the settings, or looked up and remembered for an hour.

@@ -133,7 +133,7 @@ mod tests {
     fn the_earlier_end_counts() {
         let now = DateTime::parse_from_rfc3339("2026-08-30T00:00:00Z").unwrap().to_utc();
         let check = |answer: Value, expected: u64| {
-            let left = time_to_live(&answer, now, Duration::from_secs(3300));
+            let left = time_to_live(&answer, now, Duration::from_mins(55));
             assert_eq!(left, Duration::from_secs(expected), "{answer}");
         };
         check(json!({}), 3300);

@@ -33,7 +33,7 @@ pub(crate) fn options(base: Url, auth: Url) -> Options {
         user: "sync".to_owned(),
         role: 2,
         password: Secret::new("kennwort-7"),
-        token_lifetime: Duration::from_secs(3300),
+        token_lifetime: Duration::from_mins(55),
         timeout: Duration::from_secs(20),
         write_protection: false,
         max_concurrency: 64,

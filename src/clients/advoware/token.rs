@@ -134,7 +134,7 @@ impl TokenStore for MemoryTokenStore {
 mod tests {
     use super::*;
 
-    const MINUTE: Duration = Duration::from_secs(60);
+    const MINUTE: Duration = Duration::from_mins(1);
 
     #[tokio::test]
     async fn a_secret_expires_and_only_the_same_one_is_invalidated() {

@@ -6,7 +6,7 @@ use super::records::Record;
 use crate::clients::{Call, Cause};
 
 /// EspoCRM forgets bad logins after this long.
-const LOCKED_FOR: Duration = Duration::from_secs(60);
+const LOCKED_FOR: Duration = Duration::from_mins(1);
 
 /// A failed call. `Display` is a sentence for a person, with the remedy.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

@@ -147,7 +147,7 @@ async fn a_missing_record_is_missing_only_when_espocrm_says_so() {
     let error = kind(None, 404, "<html>nginx").await;
     assert!(matches!(error, Error::Misdirected { status: 404, .. }), "{error:?}");
     let error = kind(None, 403, "").await;
-    assert!(matches!(error, Error::LockedOut { .. }) && error.retry_after() == Some(Duration::from_secs(60)));
+    assert!(matches!(error, Error::LockedOut { .. }) && error.retry_after() == Some(Duration::from_mins(1)));
     assert!(error.to_string().contains("wait a minute"), "{error}");
     let error = kind(Some("No read access."), 403, "").await;
     assert!(error.to_string().contains("No read access."), "{error}");

@@ -17,13 +17,13 @@ fn defaults_are_those_of_the_documentation() {
     assert_eq!(settings.worker.lease, Duration::from_secs(15));
     assert_eq!(settings.worker.retry_schedule, [60, 300, 900, 3600].map(Duration::from_secs));
     assert_eq!(settings.worker.max_attempts, 5);
-    assert_eq!(settings.worker.quiet_time, Duration::from_secs(60));
+    assert_eq!(settings.worker.quiet_time, Duration::from_mins(1));
     assert_eq!(settings.cron.calendar.unwrap().expression(), "0 2 * * *");
     assert_eq!(settings.cron.records.unwrap().expression(), "*/15 * * * *");
     assert_eq!(settings.cron.timezone, chrono_tz::Europe::Berlin);
     assert!(settings.mappings.is_default);
-    assert_eq!(settings.calendar.past, Duration::from_secs(90 * 86_400));
-    assert_eq!(settings.calendar.future, Duration::from_secs(730 * 86_400));
+    assert_eq!(settings.calendar.past, Duration::from_hours(2160));
+    assert_eq!(settings.calendar.future, Duration::from_hours(17520));
     assert_eq!(settings.calendar.max_deletions, MaxDeletions { count: 5, percent: 10 });
     assert_eq!(settings.calendar.blocked_title, "blocked");
     assert_eq!(settings.calendar.multiday, Multiday::AllDay);

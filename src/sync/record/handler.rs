@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 use super::execute::Sync;
-use super::status;
 use crate::queue::{Job, Outcome, Queue, Topic};
 use crate::worker::{Failure, Handler, Run, Success};
 
@@ -39,7 +38,7 @@ impl Handler for Records {
         };
         match &job.topic {
             Topic::Sweep { .. } => sync.sweep(&self.queue).await,
-            Topic::Inspect { .. } => sync.inspect(job, &self.queue).await,
+            Topic::Inspect { .. } => sync.inspect(job, run, &self.queue).await,
             _ => sync.run(job, run).await.map(Success::from),
         }
     }
@@ -55,12 +54,6 @@ impl Handler for Records {
         if error.code == super::execute::ESPOCRM || run.check().is_err() {
             return;
         }
-        sync.tell_failure(
-            job,
-            &error.message,
-            for_good,
-            status::failed(&sync.mapping, &error.message, job.attempt(), for_good),
-        )
-        .await;
+        sync.tell_failure(job, run, &error.message, for_good).await;
     }
 }

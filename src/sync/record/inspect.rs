@@ -1,5 +1,6 @@
 //! Explains one record without writing anything: both sides, what they last agreed on, what a run would do.
 
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::execute::{Sync, advoware_failure, espocrm_failure, ledger_failure};
@@ -8,17 +9,17 @@ use super::route::{Route, route};
 use crate::clients::espocrm;
 use crate::queue::{Job, Queue};
 use crate::sync::ledger::Known;
-use crate::worker::{Failure, Success};
+use crate::worker::{Failure, Run, Success};
 
 impl Sync {
     /// Leaves the explanation for whoever asked, for a minute.
-    pub(super) async fn inspect(&self, job: &Job, queue: &Queue) -> Result<Success, Failure> {
-        let answer = self.explain(&job.key).await?;
+    pub(super) async fn inspect(&self, job: &Job, run: &Run, queue: &Queue) -> Result<Success, Failure> {
+        let answer = self.explain(&job.key, run.now()).await?;
         queue.leave_inspection(&job.topic, &job.key, &answer.to_string()).await.map_err(ledger_failure)?;
         Ok(Success { result: "inspected".to_owned(), detail: None })
     }
 
-    async fn explain(&self, id: &str) -> Result<Value, Failure> {
+    async fn explain(&self, id: &str, now: DateTime<Utc>) -> Result<Value, Failure> {
         let mapping = &self.mapping;
         let record = match self.espocrm.get(&mapping.espocrm.entity, id).await {
             Ok(record) => Some(record),
@@ -26,13 +27,8 @@ impl Sync {
             Err(error) => return Err(espocrm_failure(&error)),
         };
         let Known { pair, intent } = self.ledger.read(id).await.map_err(ledger_failure)?;
-        let way = route(
-            mapping,
-            record.as_ref(),
-            Known { pair: pair.clone(), intent: intent.clone() },
-            self.quiet,
-            (self.clock)(),
-        );
+        let way =
+            route(mapping, record.as_ref(), Known { pair: pair.clone(), intent: intent.clone() }, self.quiet, now);
         let mut answer = json!({
             "entity": mapping.name, "id": id,
             "espocrm": record.as_ref().map(|record| mapping.from_espocrm(record)),
@@ -62,7 +58,7 @@ impl Sync {
                     number,
                     own_user: own_user.as_deref(),
                 };
-                let plan = plan(mapping, both, (self.clock)());
+                let plan = plan(mapping, both, now);
                 answer["advoware"] = json!(plan.advoware);
                 json!({
                     "to_advoware": plan.merged.to_advoware, "to_espocrm": plan.merged.to_espocrm, "note": plan.note,

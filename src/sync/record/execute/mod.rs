@@ -19,8 +19,9 @@ pub use report::{Report, Withheld};
 
 use super::mapping::Mapping;
 use super::route::{Route, route};
+use super::status;
 use crate::clients::{advoware, espocrm};
-use crate::queue::Job;
+use crate::queue::{Job, Lane};
 use crate::sync::ledger::{Ledger, Pair, Written};
 use crate::worker::{Failure, Run};
 
@@ -41,8 +42,6 @@ pub struct Sync {
     pub quiet: Duration,
     /// Whether nothing may be written to Advoware (`ADVOWARE_WRITE_PROTECTION`).
     pub write_protection: bool,
-    /// The clock, UTC.
-    pub clock: fn() -> DateTime<Utc>,
 }
 
 /// One run, with what every step of it needs.
@@ -58,11 +57,12 @@ impl Sync {
     pub async fn run(&self, job: &Job, run: &Run) -> Result<Report, Failure> {
         let step = Step { sync: self, run, id: &job.key };
         let record = step.read_espocrm().await?;
-        if let (Some(record), Some(due)) = (&record, run.retry_due) {
-            self.leave_retry_alone(job, record, due).await?;
+        let failed_before = record.as_ref().is_some_and(|record| status::says_failed(&self.mapping, record));
+        if let Some(record) = &record {
+            self.skip_echo(job, run, record).await?;
         }
         let known = self.ledger.read(&job.key).await.map_err(failure::ledger)?;
-        match (route(&self.mapping, record.as_ref(), known, self.quiet, (self.clock)()), record) {
+        let done = match (route(&self.mapping, record.as_ref(), known, self.quiet, run.now()), record) {
             (Route::Wait(after), _) => Err(Failure::Hold {
                 after,
                 reason: "a create may have taken effect; looking again after the quiet time".to_owned(),
@@ -76,31 +76,48 @@ impl Sync {
                 code: "internal",
                 message: format!("no way is known for {} without a record", job.key),
             }),
+        }?;
+        if failed_before {
+            self.ledger.forget_failure(&job.key).await.map_err(failure::ledger)?;
         }
+        Ok(done)
     }
 
-    /// Our own report of a failure comes back as a webhook; acting on it would burn all attempts within seconds. A
-    /// sweep does not hurry a retry either. A person who asks does.
-    async fn leave_retry_alone(&self, job: &Job, record: &Record, due: DateTime<Utc>) -> Result<(), Failure> {
-        let webhook = job.source.as_deref() == Some("webhook");
-        let echo = webhook
-            && match self.espocrm.own_user().await {
-                Ok(own) => super::status::is_own_failure(&self.mapping, record, &own),
-                Err(_) => false,
-            };
-        if echo || job.lane == crate::queue::Lane::Sweep {
-            let after = (due - (self.clock)()).to_std().unwrap_or_default();
-            let reason = if echo { "echo of our own report of a failure" } else { "a retry is scheduled already" };
-            return Err(Failure::Later { after, reason: reason.to_owned() });
+    /// Our own report of a failure comes back as a webhook; acting on it would burn all attempts within seconds, or
+    /// fail for good again and again. A sweep does not hurry a retry either. A person who asks does, and so does any
+    /// change of the record.
+    async fn skip_echo(&self, job: &Job, run: &Run, record: &Record) -> Result<(), Failure> {
+        let seen = status::fingerprint(&self.mapping, record);
+        // A retry whose time has come is no echo, although its first words came by webhook.
+        let fresh = run.retry_due.is_some() || job.failures == 0;
+        let echo = fresh
+            && job.source.as_deref() == Some("webhook")
+            && status::says_failed(&self.mapping, record)
+            && self.ledger.failure(&job.key).await.map_err(failure::ledger)?.as_ref() == Some(&seen);
+        run.memorise(seen);
+        match run.retry_due {
+            Some(due) if echo || job.lane == Lane::Sweep => {
+                let after = (due - run.now()).to_std().unwrap_or_default();
+                let reason = "nothing has changed since the last attempt; its retry is scheduled";
+                Err(Failure::Later { after, reason: reason.to_owned() })
+            }
+            _ if echo => Err(Failure::Skip { reason: "echo" }),
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 
 impl Sync {
     /// Writes on the record that a run failed. Whatever fails here is only logged: the job's own error counts.
-    pub(super) async fn tell_failure(&self, job: &Job, message: &str, for_good: bool, attributes: Record) {
+    pub(super) async fn tell_failure(&self, job: &Job, run: &Run, message: &str, for_good: bool) {
         let entity = &self.mapping.espocrm.entity;
+        let attributes = status::failed(&self.mapping, message, job.attempt(), for_good);
+        if let Some(fingerprint) = run.memorised()
+            && let Err(error) = self.ledger.remember_failure(&job.key, fingerprint).await
+        {
+            // Then the echo of the report costs an attempt; the report itself matters more.
+            tracing::warn!(record = job.key, %error, "what failed could not be remembered");
+        }
         match self.espocrm.update(entity, &job.key, &attributes, None).await {
             Ok(_) => {}
             // There is nobody to tell.
@@ -169,6 +186,6 @@ impl Step<'_> {
     }
 
     fn now(&self) -> DateTime<Utc> {
-        (self.sync.clock)()
+        self.run.now()
     }
 }
