@@ -61,10 +61,8 @@ impl Queue {
         let flow = topic.flow().ok_or_else(|| QueueError::Asked(format!("no flow runs the topic `{topic}`")))?;
         let (seconds, micros): (i64, u32) = self.control.query(&redis::cmd("TIME")).await?;
         let since = DateTime::from_timestamp(seconds, micros / 1000 * 1_000_000).unwrap_or_default();
-        let start = Ends {
-            done: self.last_id(&self.keys.done(flow)).await?,
-            dead: self.last_id(&self.keys.dead(flow)).await?,
-        };
+        let start =
+            Ends { done: self.last_id(&self.keys.done(flow)).await?, dead: self.last_id(&self.keys.dead(flow)).await? };
         Ok(Waiter {
             link: self.control.another(BLOCK),
             seen: start.clone(),

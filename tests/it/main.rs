@@ -2,6 +2,7 @@
 
 #![expect(unreachable_pub, clippy::unwrap_used, reason = "one binary of tests, nobody outside calls it")]
 
+mod admin;
 mod queue;
 mod support;
 mod walls;
