@@ -3,9 +3,9 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::{CommandFactory, Parser};
 
-use super::dead::{DeadArgs, DeadCommand, Flow, Since};
-use super::records::Target;
+use super::dead::{DeadArgs, DeadCommand, FlowName, Since};
 use super::*;
+use crate::ingress::Target;
 use crate::settings::Source;
 
 fn parse(line: &str) -> Cli {
@@ -105,7 +105,7 @@ fn since_is_an_age_or_a_time() {
     check("2h", "2026-03-28T10:00:00Z");
     check("2026-03-28T02:00", "2026-03-28T01:00:00Z");
     check("2026-03-28T02:00:00Z", "2026-03-28T02:00:00Z");
-    assert_eq!(Flow::Vmh.name(), "vmh");
+    assert_eq!(FlowName::Vmh.flow().name(), "vmh");
 }
 
 fn schedule(line: &[&str]) -> Report {
