@@ -49,6 +49,7 @@ fn every_command_is_understood() {
         "advosync dead discard 1-0 2-0",
         "advosync doctor",
         "advosync setup espocrm --dry-run",
+        "advosync setup espocrm --url http://advosync.example:3000",
         "advosync config --json",
         "advosync completions zsh",
     ] {
@@ -73,6 +74,8 @@ fn what_contradicts_itself_is_refused() {
         "advosync dead discard",
         "advosync dead list --flow other",
         "advosync setup",
+        "advosync setup espocrm",
+        "advosync setup espocrm --url advosync.example",
         "advosync completions sh42",
         "advosync schedule x --timezone Mars",
         "advosync schedule x --after yesterday",

@@ -1,9 +1,13 @@
 //! Admin commands: each opens what it needs, says what it found or did, and ends.
 
 mod dead;
+mod doctor;
+mod espocrm;
+pub(super) mod finding;
 mod migrate;
 mod progress;
 mod record;
+mod setup;
 mod show;
 mod status;
 mod sync;
@@ -13,7 +17,7 @@ mod wait;
 
 use anyhow::Result;
 
-use super::{Command, Report};
+use super::{Command, Report, SetupArgs, SetupSystem};
 use crate::roles::Parts;
 use crate::settings::{Settings, Source};
 use wait::Patience;
@@ -27,6 +31,9 @@ const NO_CALENDARS_YET: &str =
 /// # Errors
 /// Redis is out of reach, or what was asked for cannot be; the process ends with 1.
 pub async fn run(command: &Command, settings: Settings, source: &Source) -> Result<Report> {
+    if let Command::Doctor = command {
+        return Ok(Box::pin(doctor::run(settings)).await);
+    }
     let parts = Parts::new(settings)?;
     match command {
         Command::Migrate(args) => migrate::run(&parts, args.dry_run).await,
@@ -34,6 +41,9 @@ pub async fn run(command: &Command, settings: Settings, source: &Source) -> Resu
         Command::Sync(args) => sync::run(&parts, args, Patience::default()).await,
         Command::Record(args) => record::run(&parts, args, Patience::default()).await,
         Command::Dead(args) => dead::run(&parts, args).await,
+        Command::Setup(SetupArgs { system: SetupSystem::Espocrm(args) }) => {
+            Box::pin(setup::espocrm(&parts, args)).await
+        }
         _ => anyhow::bail!("not an admin command"),
     }
 }

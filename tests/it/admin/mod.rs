@@ -1,6 +1,8 @@
 //! Admin commands as a person runs them: the binary, its exit code, stdout and stderr.
 
 mod dead;
+mod doctor;
+mod setup;
 mod status;
 mod sync;
 
