@@ -13,6 +13,7 @@ mod tests;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use url::Url;
 
 use crate::settings::Role;
 
@@ -109,8 +110,39 @@ pub struct SetupArgs {
 /// What can be set up.
 #[derive(Debug, Subcommand)]
 pub enum SetupSystem {
-    /// Create the sync fields and webhooks in EspoCRM; needs `ESPOCRM_ADMIN_USER` and `ESPOCRM_ADMIN_PASSWORD`
-    Espocrm(DryRun),
+    /// Create the sync fields and webhooks in EspoCRM that are missing; change nothing that is there
+    Espocrm(EspocrmArgs),
+}
+
+const SETUP_EXAMPLES: &str = "\
+Examples:
+  advosync setup espocrm --dry-run                             what would be created? creates nothing
+  advosync setup espocrm --url http://advosync.example:3000    create it, and print the webhooks' secrets
+
+Needs ESPOCRM_API_BASE_URL, ESPOCRM_ADMIN_USER and ESPOCRM_ADMIN_PASSWORD (an administrator without two-factor sign-in), and
+better ESPOCRM_API_KEY too: then the API user owns the webhooks, and EspoCRM 9.2 and later does not send back what advosync
+itself has changed. Settings come from the environment, .env and --config FILE (docs/settings.md).
+
+Prints the list of all webhooks' ids and secrets to stdout: set ESPOCRM_WEBHOOK_SECRET to it. What was done is told on stderr.
+Safe to repeat. Exit codes: 0 everything is there, 1 something could not be created.";
+
+/// `setup espocrm`.
+#[derive(Debug, Args)]
+#[command(after_help = SETUP_EXAMPLES)]
+pub struct EspocrmArgs {
+    /// Where EspoCRM reaches the ingress; /vmh/webhook/ENTITY/ACTION is put behind it
+    #[arg(long, value_name = "URL", required_unless_present = "dry_run", value_parser = ingress_url)]
+    pub url: Option<Url>,
+    /// Say what would be created, and create nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+fn ingress_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    url.filter(|url| url.query().is_none() && url.fragment().is_none()).ok_or_else(|| {
+        "write the address at which EspoCRM reaches advosync, such as http://advosync.example:3000".to_owned()
+    })
 }
 
 /// What a command that needs nothing outside has to say.

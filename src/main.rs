@@ -49,7 +49,7 @@ async fn run(cli: Cli) -> ExitCode {
         Command::Up | Command::Ingress | Command::Worker | Command::Cron | Command::Proxy | Command::Console => {
             roles::run(role, settings).await.map(|()| Report::default())
         }
-        command => cli::admin::run(command, settings).await,
+        command => cli::admin::run(command, settings, &source).await,
     };
     match ran {
         Ok(done) => report(&done),

@@ -8,6 +8,7 @@ use chrono_tz::Tz;
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 
 use crate::cron::schedule::Moment;
+use crate::queue::Flow;
 use crate::settings::parse_duration;
 
 const EXAMPLES: &str = "\
@@ -28,28 +29,28 @@ pub struct DeadArgs {
     pub command: DeadCommand,
     /// Only this flow; without it, both
     #[arg(long, global = true, value_name = "FLOW")]
-    pub flow: Option<Flow>,
+    pub flow: Option<FlowName>,
     /// Print JSON, for scripts
     #[arg(long, global = true)]
     pub json: bool,
 }
 
-/// The two flows of jobs.
+/// The two flows of jobs, as they are written on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Flow {
+pub enum FlowName {
     /// Records of EspoCRM and Advoware
     Vmh,
     /// Calendars
     Calendar,
 }
 
-impl Flow {
-    /// Its name in keys: `vmh` or `calendar`.
+impl FlowName {
+    /// The flow.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub const fn flow(self) -> Flow {
         match self {
-            Self::Vmh => "vmh",
-            Self::Calendar => "calendar",
+            Self::Vmh => Flow::Vmh,
+            Self::Calendar => Flow::Calendar,
         }
     }
 }

@@ -4,6 +4,8 @@ use std::str::FromStr;
 
 use clap::{ArgGroup, Args};
 
+use crate::ingress::Target;
+
 const SYNC_EXAMPLES: &str = "\
 Examples:
   advosync sync                          all employees
@@ -20,7 +22,7 @@ Examples:
 #[command(after_help = SYNC_EXAMPLES)]
 pub struct SyncArgs {
     /// The employee's Kürzel (1 to 20 letters, digits, `_` or `-`), or ALL
-    #[arg(value_name = "KUERZEL|ALL", default_value = "ALL")]
+    #[arg(value_name = "KUERZEL|ALL", default_value = "ALL", value_parser = target)]
     pub target: Target,
     /// From now on: busy times only, without title, description and place
     #[arg(long, conflicts_with = "full")]
@@ -44,28 +46,8 @@ impl SyncArgs {
     }
 }
 
-/// Whose calendar.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
-    /// Everybody's.
-    All,
-    /// One employee's, by Kürzel as it was typed.
-    Employee(String),
-}
-
-impl FromStr for Target {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text.eq_ignore_ascii_case("all") {
-            return Ok(Self::All);
-        }
-        let valid = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
-        if (1..=20).contains(&text.chars().count()) && text.chars().all(valid) {
-            return Ok(Self::Employee(text.to_owned()));
-        }
-        Err("a Kürzel has 1 to 20 letters, digits, `_` or `-`".to_owned())
-    }
+fn target(text: &str) -> Result<Target, String> {
+    Target::parse(text).ok_or_else(|| "a Kürzel has 1 to 20 letters, digits, `_` or `-`".to_owned())
 }
 
 const RECORD_EXAMPLES: &str = "\

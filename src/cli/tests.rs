@@ -3,9 +3,9 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::{CommandFactory, Parser};
 
-use super::dead::{DeadArgs, DeadCommand, Flow, Since};
-use super::records::Target;
+use super::dead::{DeadArgs, DeadCommand, FlowName, Since};
 use super::*;
+use crate::ingress::Target;
 use crate::settings::Source;
 
 fn parse(line: &str) -> Cli {
@@ -49,6 +49,7 @@ fn every_command_is_understood() {
         "advosync dead discard 1-0 2-0",
         "advosync doctor",
         "advosync setup espocrm --dry-run",
+        "advosync setup espocrm --url http://advosync.example:3000",
         "advosync config --json",
         "advosync completions zsh",
     ] {
@@ -73,6 +74,8 @@ fn what_contradicts_itself_is_refused() {
         "advosync dead discard",
         "advosync dead list --flow other",
         "advosync setup",
+        "advosync setup espocrm",
+        "advosync setup espocrm --url advosync.example",
         "advosync completions sh42",
         "advosync schedule x --timezone Mars",
         "advosync schedule x --after yesterday",
@@ -105,7 +108,7 @@ fn since_is_an_age_or_a_time() {
     check("2h", "2026-03-28T10:00:00Z");
     check("2026-03-28T02:00", "2026-03-28T01:00:00Z");
     check("2026-03-28T02:00:00Z", "2026-03-28T02:00:00Z");
-    assert_eq!(Flow::Vmh.name(), "vmh");
+    assert_eq!(FlowName::Vmh.flow().name(), "vmh");
 }
 
 fn schedule(line: &[&str]) -> Report {

@@ -58,15 +58,20 @@ impl Redis {
         }
     }
 
+    /// Its address, database 1.
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/1", self.port)
+    }
+
     /// A queue in it.
     pub(crate) fn queue(&self) -> Queue {
-        let server = queue::Server::Single(Secret::new(format!("redis://127.0.0.1:{}/1", self.port)));
+        let server = queue::Server::Single(Secret::new(self.url()));
         Queue::new(&queue::Options { server, prefix: String::new(), timeout: Duration::from_secs(2) }).unwrap()
     }
 
     /// Sends any command.
     pub(crate) async fn command<T: redis::FromRedisValue>(&self, words: &[&str]) -> T {
-        let client = redis::Client::open(format!("redis://127.0.0.1:{}/1", self.port)).unwrap();
+        let client = redis::Client::open(self.url()).unwrap();
         let mut connection = client.get_multiplexed_async_connection().await.unwrap();
         let mut command = redis::Cmd::new();
         command.arg(words);

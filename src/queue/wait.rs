@@ -43,6 +43,14 @@ pub struct Waiter {
     topic: Topic,
     key: String,
     since: DateTime<Utc>,
+    /// The ends of the streams when the waiter was made.
+    start: Ends,
+    seen: Ends,
+}
+
+/// The last ids of the two streams in which a job ends.
+#[derive(Clone)]
+struct Ends {
     done: String,
     dead: String,
 }
@@ -53,10 +61,12 @@ impl Queue {
         let flow = topic.flow().ok_or_else(|| QueueError::Asked(format!("no flow runs the topic `{topic}`")))?;
         let (seconds, micros): (i64, u32) = self.control.query(&redis::cmd("TIME")).await?;
         let since = DateTime::from_timestamp(seconds, micros / 1000 * 1_000_000).unwrap_or_default();
+        let start =
+            Ends { done: self.last_id(&self.keys.done(flow)).await?, dead: self.last_id(&self.keys.dead(flow)).await? };
         Ok(Waiter {
             link: self.control.another(BLOCK),
-            done: self.last_id(&self.keys.done(flow)).await?,
-            dead: self.last_id(&self.keys.dead(flow)).await?,
+            seen: start.clone(),
+            start,
             queue: self.clone(),
             flow,
             topic,
@@ -73,12 +83,28 @@ impl Queue {
 }
 
 impl Waiter {
+    /// A waiter for another job of the same flow that looks out from the same moment on, for jobs that only turn out
+    /// to be awaited when they may have ended already.
+    #[must_use]
+    pub fn another(&self, topic: Topic, key: &str) -> Self {
+        Self {
+            queue: self.queue.clone(),
+            link: self.link.clone(),
+            flow: self.flow,
+            topic,
+            key: key.to_owned(),
+            since: self.since,
+            start: self.start.clone(),
+            seen: self.start.clone(),
+        }
+    }
+
     /// Waits for up to a second; `None`: not yet.
     pub async fn poll(&mut self) -> Result<Option<Ended>, QueueError> {
         let (done_key, dead_key) = (self.queue.keys.done(self.flow), self.queue.keys.dead(self.flow));
         let mut cmd = redis::cmd("XREAD");
         cmd.arg("BLOCK").arg((BLOCK / 5).as_millis().to_string()).arg("STREAMS");
-        cmd.arg(&done_key).arg(&dead_key).arg(&self.done).arg(&self.dead);
+        cmd.arg(&done_key).arg(&dead_key).arg(&self.seen.done).arg(&self.seen.dead);
         let read: Result<Read, RedisError> = self.link.query(&cmd).await;
         let streams = read?.unwrap_or_default();
         let of = |key: &str| {
@@ -89,7 +115,7 @@ impl Waiter {
                 .collect::<Vec<_>>()
         };
         for (id, fields) in of(&done_key) {
-            self.done = id;
+            self.seen.done = id;
             let started = text(&fields, "started_at").and_then(|at| at.parse::<i64>().ok()).unwrap_or(0);
             if self.is_mine(&fields) && started >= self.since.timestamp_millis() {
                 return Ok(Some(Ended::Done {
@@ -99,7 +125,7 @@ impl Waiter {
             }
         }
         for (id, fields) in of(&dead_key) {
-            self.dead = id;
+            self.seen.dead = id;
             if self.is_mine(&fields) {
                 return Ok(Some(Ended::Dead { error: text(&fields, "error").unwrap_or_default() }));
             }

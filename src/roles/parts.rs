@@ -103,6 +103,12 @@ impl Parts {
 
     /// Advoware's client, where it is configured.
     pub fn advoware(&self) -> Result<Option<advoware::Client>> {
+        self.advoware_with(Arc::new(SharedToken::new(&self.queue)))
+    }
+
+    /// As [`Parts::advoware`], with another place for the token: whoever wants to see whether the sign-in works must not
+    /// be given a token that somebody else got.
+    pub fn advoware_with(&self, token: Arc<dyn advoware::TokenStore>) -> Result<Option<advoware::Client>> {
         let Some(it) = &self.settings.advoware else { return Ok(None) };
         let options = advoware::Options {
             base_url: it.base_url.clone(),
@@ -121,7 +127,7 @@ impl Parts {
             write_protection: it.write_protection,
             max_concurrency: advoware::Options::DEFAULT_MAX_CONCURRENCY,
         };
-        Ok(Some(advoware::Client::new(options, Arc::new(SharedToken::new(&self.queue)))?))
+        Ok(Some(advoware::Client::new(options, token)?))
     }
 
     /// EspoCRM's client, where it is configured.

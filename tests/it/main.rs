@@ -3,6 +3,7 @@
 #![expect(unreachable_pub, clippy::unwrap_used, reason = "one binary of tests, nobody outside calls it")]
 #![expect(clippy::similar_names, reason = "world.notes and world.note read well side by side")]
 
+mod admin;
 mod process;
 mod queue;
 mod record;

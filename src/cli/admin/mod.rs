@@ -1,23 +1,49 @@
 //! Admin commands: each opens what it needs, says what it found or did, and ends.
 
+mod dead;
+mod doctor;
+mod espocrm;
+pub(super) mod finding;
 mod migrate;
+mod progress;
 mod record;
+mod setup;
+mod show;
+mod status;
+mod sync;
+#[cfg(test)]
+mod tests;
+mod wait;
 
 use anyhow::Result;
 
-use super::{Command, Report};
+use super::{Command, Report, SetupArgs, SetupSystem};
 use crate::roles::Parts;
-use crate::settings::Settings;
+use crate::settings::{Settings, Source};
+use wait::Patience;
 
-/// Runs an admin command.
+/// Said wherever somebody asks for calendars; goes when calendar sync comes.
+const NO_CALENDARS_YET: &str =
+    "this version of advosync has no calendar sync yet, so these jobs wait in Redis for a later one";
+
+/// Runs an admin command. `source` is what `settings` were read from.
 ///
 /// # Errors
 /// Redis is out of reach, or what was asked for cannot be; the process ends with 1.
-pub async fn run(command: &Command, settings: Settings) -> Result<Report> {
+pub async fn run(command: &Command, settings: Settings, source: &Source) -> Result<Report> {
+    if let Command::Doctor = command {
+        return Ok(Box::pin(doctor::run(settings)).await);
+    }
     let parts = Parts::new(settings)?;
     match command {
         Command::Migrate(args) => migrate::run(&parts, args.dry_run).await,
-        Command::Record(args) => record::run(&parts, args).await,
+        Command::Status(args) => status::run(&parts, source, args.json).await,
+        Command::Sync(args) => sync::run(&parts, args, Patience::default()).await,
+        Command::Record(args) => record::run(&parts, args, Patience::default()).await,
+        Command::Dead(args) => dead::run(&parts, args).await,
+        Command::Setup(SetupArgs { system: SetupSystem::Espocrm(args) }) => {
+            Box::pin(setup::espocrm(&parts, args)).await
+        }
         _ => anyhow::bail!("not an admin command"),
     }
 }

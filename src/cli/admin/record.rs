@@ -6,9 +6,11 @@ use anyhow::{Result, bail};
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::progress::Progress;
+use super::wait::{Patience, wait};
 use super::{Report, said};
 use crate::cli::records::RecordArgs;
-use crate::queue::{Batch, Ended, Lane, PATIENCE, RecordAction, Topic, Waiter};
+use crate::queue::{Batch, Ended, Flow, Lane, RecordAction, Topic};
 use crate::roles::Parts;
 
 /// How long a look at a record may take.
@@ -17,7 +19,7 @@ const INSPECT_WITHIN: Duration = Duration::from_mins(1);
 const INSPECT_EVERY: Duration = Duration::from_millis(100);
 
 /// Enqueues a comparison of one record, or explains it.
-pub(super) async fn run(parts: &Parts, args: &RecordArgs) -> Result<Report> {
+pub(super) async fn run(parts: &Parts, args: &RecordArgs, patience: Patience) -> Result<Report> {
     let entities = parts.entities();
     if !entities.contains(&args.entity) {
         bail!("there is no mapping `{}`; there are: {}", args.entity, entities.join(", "));
@@ -29,11 +31,13 @@ pub(super) async fn run(parts: &Parts, args: &RecordArgs) -> Result<Report> {
     let topic = Topic::record(&args.entity, RecordAction::SyncCheck);
     let waiter = if args.wait { Some(parts.queue.waiter(topic.clone(), &args.id.0).await?) } else { None };
     let new = enqueue(parts, topic, args).await?;
-    let Some(waiter) = waiter else {
+    let Some(mut waiter) = waiter else {
         let state = if new { "queued" } else { "queued already" };
         return Ok(said(format!("{} {}: {state}", args.entity, args.id.0)));
     };
-    Ok(match wait(waiter).await? {
+    let progress = Progress::start(format!("{} {} is being compared", args.entity, args.id.0));
+    let ended = wait(&parts.queue, Flow::Vmh, &mut waiter, patience, &progress).await?;
+    Ok(match ended {
         Ended::Done { result, detail } => {
             let detail = detail.map(|detail| format!(" {detail}")).unwrap_or_default();
             said(format!("{} {}: {result}{detail}", args.entity, args.id.0))
@@ -48,18 +52,6 @@ async fn enqueue(parts: &Parts, topic: Topic, args: &RecordArgs) -> Result<bool>
     let keys = [args.id.0.clone()];
     let batch = Batch { traceparent: Some(&trace), ..Batch::new(topic, Lane::First, &keys, "cli") };
     Ok(!parts.queue.enqueue(&batch).await?.new.is_empty())
-}
-
-async fn wait(mut waiter: Waiter) -> Result<Ended> {
-    let until = Instant::now() + PATIENCE;
-    loop {
-        if let Some(ended) = waiter.poll().await? {
-            return Ok(ended);
-        }
-        if Instant::now() > until {
-            bail!("the job has not ended within 30 minutes; does a worker run? `advosync status` shows what waits");
-        }
-    }
 }
 
 fn failed(args: &RecordArgs, how: &str, error: &str) -> Report {

@@ -7,6 +7,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
 use serde_json::Value;
+use tokio_util::bytes::Bytes;
 use url::Url;
 
 use super::classify::Refusal;
@@ -40,6 +41,13 @@ impl<'a> Request<'a> {
 impl Client {
     /// Sends once and reads the whole answer as JSON; anything but 2xx is an error.
     pub(super) async fn exchange(&self, request: Request<'_>) -> Result<Value, Error> {
+        let call = request.call();
+        let body = self.send(request).await?;
+        http::json(&body).ok_or_else(|| unreadable(&call, &http::described(&body, &[])))
+    }
+
+    /// Sends once and reads the whole answer; anything but 2xx is an error.
+    pub(super) async fn send(&self, request: Request<'_>) -> Result<Bytes, Error> {
         let shared = &self.shared;
         let timeout = shared.options.timeout;
         let call = request.call();
@@ -80,10 +88,7 @@ impl Client {
             let retry_after = http::retry_after(&headers, Utc::now());
             return Err(Refusal { status, reason, body: &body, retry_after }.into_error(call));
         }
-        match body {
-            Ok(body) => http::json(&body).ok_or_else(|| unreadable(&call, &http::described(&body, &[]))),
-            Err(cause) => Err(Error::Unknown { call, cause }),
-        }
+        body.map_err(|cause| Error::Unknown { call, cause })
     }
 }
 

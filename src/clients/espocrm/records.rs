@@ -120,6 +120,20 @@ impl Client {
         self.exchange(Request { body, ..Request::new(method, &parts) }).await
     }
 
+    /// A part of the metadata, such as `entityDefs.CBeteiligte`. `None`: there is no such part, or the user may not see
+    /// it; EspoCRM does not tell which, it answers 200 with nothing.
+    pub async fn metadata(&self, key: &str) -> Result<Option<Value>, Error> {
+        let query = [("key", key.to_owned())];
+        let request = Request { query: &query, ..Request::new(Method::GET, &["Metadata"]) };
+        let call = request.call();
+        let body = self.send(request).await?;
+        if body.trim_ascii().is_empty() {
+            return Ok(None);
+        }
+        let part = http::json(&body).ok_or_else(|| unreadable(&call, &http::described(&body, &[])))?;
+        Ok(Some(part).filter(|part| !part.is_null()))
+    }
+
     async fn ask_own_user(&self) -> Result<String, Error> {
         let request = Request::new(Method::GET, &["App", "user"]);
         let call = request.call();

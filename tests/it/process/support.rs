@@ -256,7 +256,7 @@ impl Process {
                 child.kill().unwrap();
                 panic!("it did not end:\n{}", self.log.lines.lock().unwrap().0.join("\n"));
             }
-            std::thread::sleep(Duration::from_millis(5));
+            pause();
         };
         let (stderr, stdout) = self.readers.take().unwrap();
         stderr.join().unwrap();
@@ -310,8 +310,14 @@ pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !is_so() {
         assert!(Instant::now() < deadline, "never: {what}");
-        std::thread::sleep(Duration::from_millis(10));
+        pause();
     }
+}
+
+/// Between two looks at something that gives no signal; nothing is ordered by it.
+#[expect(clippy::disallowed_methods, reason = "a process' end and a Redis' state can only be looked at again")]
+fn pause() {
+    std::thread::sleep(Duration::from_millis(10));
 }
 
 /// Somebody's HTTP client, which sends what it is told, byte by byte.
@@ -357,11 +363,10 @@ impl Http {
     fn try_send(self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Option<Answer> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: localhost:{}\r\nConnection: close\r\n", self.port);
-        for (name, value) in headers {
-            head += &format!("{name}: {value}\r\n");
-        }
-        head += &format!("Content-Length: {}\r\n\r\n", body.len());
+        let (host, length) = (format!("localhost:{}", self.port), body.len().to_string());
+        let ours = [("Host", host.as_str()), ("Connection", "close"), ("Content-Length", &length)];
+        let lines: Vec<_> = ours.iter().chain(headers).map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let head = format!("{method} {path} HTTP/1.1\r\n{}\r\n", lines.concat());
         stream.write_all(head.as_bytes()).ok()?;
         stream.write_all(body).ok()?;
         let mut answer = Vec::new();

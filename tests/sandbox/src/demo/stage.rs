@@ -92,9 +92,14 @@ impl Stage {
         })
     }
 
-    /// Waits until a record is in step and has a number; answers the number.
+    /// Waits until a record is in step and shows the version that its party has now; answers the party's number.
     pub(crate) async fn synced(&self, id: &str) -> anyhow::Result<i64> {
-        let record = self.record_that(id, "the record is in step", SOON, is_clean).await?;
+        let current = |record: &Fields| {
+            let number = record.get("advowareId").and_then(Value::as_i64);
+            let party = number.and_then(|number| self.party(number).ok());
+            is_clean(record) && party.is_some_and(|party| party.get("rowId") == record.get("advowareRowId"))
+        };
+        let record = self.record_that(id, "the record is in step", SOON, current).await?;
         record.get("advowareId").and_then(Value::as_i64).context("the record is clean and has no number")
     }
 

@@ -60,14 +60,26 @@ fn create(world: &mut World, actor: &Actor, body: Fields) -> Result<Answer, Answ
     if !known || !matches!(action, "create" | "update" | "delete") {
         return Err(refuse::reason(403, "Event is not allowed."));
     }
-    let skip_own = body.get("skipOwn").and_then(Value::as_bool).unwrap_or(false);
-    // Only an API user owns its webhooks, so only its own changes can be skipped.
-    let owner = (!actor.admin).then(|| actor.id.clone());
+    let owner = owner(world, actor, &body)?;
+    // Without an owner there are no own changes: the real one resets the flag.
+    let skip_own = owner.is_some() && body.get("skipOwn").and_then(Value::as_bool).unwrap_or(false);
     let hook = Hook::new(text("event"), text("url"), skip_own, owner);
     let (id, record) = (hook.id.clone(), shown(&hook));
     world.hooks.add_hook(hook);
     note(world, Change::Create, actor, &id, body);
     Ok(Answer::record(201, record))
+}
+
+/// An API user owns what it makes; an admin may name an API user.
+fn owner(world: &World, actor: &Actor, body: &Fields) -> Result<Option<String>, Answer> {
+    if !actor.admin {
+        return Ok(Some(actor.id.clone()));
+    }
+    match body.get("userId").and_then(Value::as_str) {
+        None | Some("") => Ok(None),
+        Some(id) if id == world.options.espocrm.api_user_id => Ok(Some(id.to_owned())),
+        Some(_) => Err(refuse::reason(403, "User must be an API User.")),
+    }
 }
 
 fn owns(actor: &Actor, hook: &Hook) -> bool {

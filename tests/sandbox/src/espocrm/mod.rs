@@ -1,6 +1,6 @@
 //! `EspoCRM`'s REST API (contract: espocrm.md).
 //!
-//! `actor` signs in, `entity` is the data model, `validate` and `refuse` are the rules of a write, `records` performs it
+//! `actor` signs in, `entity` is the data model and `metadata` shows and changes it, `validate` and `refuse` are the rules of a write, `records` performs it
 //! on a `table`; `search`, `brackets` and `filter` answer lists; `notes` and `hooks` are the two built-in entities that
 //! the product writes.
 
@@ -9,6 +9,7 @@ mod brackets;
 pub(crate) mod entity;
 mod filter;
 mod hooks;
+mod metadata;
 mod notes;
 pub(crate) mod records;
 mod refuse;
@@ -57,6 +58,8 @@ pub(crate) fn handle(world: &mut World, ask: &Ask) -> Answer {
     let Some((&name, rest)) = segments.split_first() else { return Answer::empty(404) };
     match (name, rest) {
         ("App", ["user"]) if ask.method == "GET" => Answer::json(200, &json!({"user": user(&actor)})),
+        ("Metadata", []) if ask.method == "GET" => metadata::read(world, ask, &actor),
+        ("Admin", ["fieldManager", scope]) if ask.method == "POST" => metadata::create_field(world, ask, &actor, scope),
         ("Note", _) => notes::handle(world, ask, &actor, rest),
         ("Webhook", _) => hooks::handle(world, ask, &actor, rest),
         ("User", []) if ask.method == "GET" => users(world, ask),

@@ -7,6 +7,7 @@ mod control;
 mod espocrm;
 mod faults;
 mod lists;
+mod metadata;
 mod outage;
 mod webhooks;
 mod world;

@@ -1,0 +1,105 @@
+//! What is missing at an entity, hence what would be created. Pure.
+
+use serde_json::Value;
+use url::Url;
+
+use crate::cli::admin::espocrm::fields::{Misfit, sync_fields};
+use crate::cli::admin::espocrm::hooks::{Hook, Wanted};
+use crate::sync::record::mapping::Mapping;
+
+/// What is to be done for one mapping.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// Bodies for the field manager.
+    pub(super) fields: Vec<Value>,
+    /// Webhooks to register.
+    pub(super) hooks: Vec<NewHook>,
+    /// Webhooks that are there and ours.
+    pub(super) kept: Vec<Hook>,
+    /// What is there and not as it should be; a person changes it.
+    pub(super) remarks: Vec<String>,
+}
+
+/// A webhook to register.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct NewHook {
+    /// Such as `CBeteiligte.create`.
+    pub(super) event: String,
+    /// Where it is to go.
+    pub(super) url: String,
+}
+
+impl Plan {
+    /// Compares what is there with what is wanted; `base` is where EspoCRM reaches the ingress, if that is said.
+    pub(super) fn new(mapping: &Mapping, fields: &Value, registered: &[Hook], base: Option<&Url>) -> Self {
+        let entity = &mapping.espocrm.entity;
+        let mut plan = Self { fields: Vec::new(), hooks: Vec::new(), kept: Vec::new(), remarks: Vec::new() };
+        for field in sync_fields(mapping) {
+            let Some(found) = fields.get(field.name) else {
+                plan.fields.push(field.definition());
+                continue;
+            };
+            for misfit in field.misfits(found) {
+                let (Misfit::Breaks(text) | Misfit::Odd(text)) = misfit;
+                plan.remarks.push(format!("the field {entity}.{} {text}; it was left as it is", field.name));
+            }
+        }
+        for wanted in Wanted::all(mapping) {
+            let url = base.map(|base| wanted.url(base));
+            let ours: Vec<&Hook> = registered.iter().filter(|hook| wanted.is(hook)).collect();
+            if ours.is_empty() {
+                let url = url.unwrap_or_else(|| "the address of --url".to_owned());
+                plan.hooks.push(NewHook { event: wanted.event.clone(), url });
+                continue;
+            }
+            // A second one would tell everything twice.
+            let there = |hook: &&&Hook| url.as_ref().is_some_and(|url| *url != hook.url.trim_end_matches('/'));
+            plan.remarks.extend(ours.iter().filter(there).map(|hook| {
+                format!(
+                    "the webhook {} goes to {} already, so none was made for another address; to move it, delete {} in \
+                     EspoCRM under Administration > Webhooks and run this again",
+                    hook.event, hook.url, hook.id
+                )
+            }));
+            plan.kept.extend(ours.into_iter().cloned());
+        }
+        plan
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::sync::record::mapping::Mappings;
+
+    #[test]
+    fn only_what_is_missing_is_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let mappings = Mappings::load(Some(folder.path())).unwrap();
+        let mapping = mappings.get("beteiligte").unwrap();
+        let base: Url = "http://a:3000".parse().unwrap();
+        let hook = |id: &str, event: &str, url: &str| Hook {
+            id: id.into(),
+            event: event.into(),
+            url: url.into(),
+            active: true,
+            secret: None,
+        };
+        let registered = [
+            hook("1", "CBeteiligte.create", "http://a:3000/vmh/webhook/beteiligte/create"),
+            hook("2", "CBeteiligte.update", "http://old:3000/vmh/webhook/beteiligte/update"),
+            hook("3", "CBeteiligte.delete", "http://somebody.else/delete"),
+        ];
+        let fields = json!({"advowareId": {"type": "int"}, "syncRetryCount": {"type": "float"}});
+        let plan = Plan::new(mapping, &fields, &registered, Some(&base));
+        let names: Vec<&str> = plan.fields.iter().map(|body| body["name"].as_str().unwrap()).collect();
+        assert_eq!(names, ["advowareRowId", "syncStatus", "advowareLastSync", "syncErrorMessage"]);
+        let event = "CBeteiligte.delete".to_owned();
+        assert_eq!(plan.hooks, [NewHook { event, url: "http://a:3000/vmh/webhook/beteiligte/delete".to_owned() }]);
+        assert_eq!(plan.kept.iter().map(|hook| hook.id.as_str()).collect::<Vec<_>>(), ["1", "2"]);
+        assert!(plan.remarks.len() == 2 && plan.remarks[0].contains("syncRetryCount has the type float"), "{plan:?}");
+        assert!(plan.remarks[1].contains("http://old:3000"), "{plan:?}");
+    }
+}

@@ -1,0 +1,84 @@
+//! What `status` read: Redis' counts, the upstreams' breakers, the schedules, and this machine's settings.
+
+use chrono::{DateTime, Utc};
+
+use crate::cron::Work;
+use crate::cron::schedule::Schedule;
+use crate::queue::{QueueError, Stats, Upstream};
+use crate::roles::Parts;
+use crate::settings::{Missing, Role, Settings, Source};
+use crate::sync::record::execute::{ADVOWARE, ESPOCRM};
+
+/// Everything at one moment.
+#[derive(Debug, Clone)]
+pub(super) struct Picture {
+    /// The moment.
+    pub(super) now: DateTime<Utc>,
+    /// Counts.
+    pub(super) stats: Stats,
+    /// Breakers by name.
+    pub(super) upstreams: Vec<(&'static str, Upstream)>,
+    /// Both schedules.
+    pub(super) schedules: Vec<Planned>,
+    /// What this machine's settings say of the upstreams; a worker elsewhere may have others. `None`: they have faults.
+    pub(super) here: Option<Here>,
+}
+
+/// One schedule.
+#[derive(Debug, Clone)]
+pub(super) struct Planned {
+    /// Its name.
+    pub(super) name: &'static str,
+    /// Its expression; none: off.
+    pub(super) expression: Option<String>,
+    /// The slot that was fired last, or where it began to count.
+    pub(super) last: Option<DateTime<Utc>>,
+    /// The first slot after that one: in the past, it is overdue.
+    pub(super) due: Option<DateTime<Utc>>,
+    /// The first slot from now on.
+    pub(super) next: Option<DateTime<Utc>>,
+}
+
+/// Settings of the upstreams.
+#[derive(Debug, Clone)]
+pub(super) struct Here {
+    /// Whether nothing may be written to Advoware; none where Advoware is not configured.
+    pub(super) write_protection: Option<bool>,
+    /// What the upstreams lack.
+    pub(super) missing: Vec<Missing>,
+}
+
+impl Picture {
+    /// Reads all of it.
+    pub(super) async fn take(parts: &Parts, source: &Source, now: DateTime<Utc>) -> Result<Self, QueueError> {
+        let queue = &parts.queue;
+        let mut upstreams = Vec::new();
+        for name in [ADVOWARE, ESPOCRM] {
+            upstreams.push((name, queue.upstream(name).await?));
+        }
+        let cron = &parts.settings.cron;
+        let mut schedules = Vec::new();
+        for (work, schedule) in [(Work::Calendar, &cron.calendar), (Work::Records, &cron.records)] {
+            let last = queue.last_slot(work.name()).await?;
+            schedules.push(Planned::new(work.name(), schedule.as_ref(), last, now));
+        }
+        Ok(Self { now, stats: queue.stats(now).await?, upstreams, schedules, here: Here::read(source) })
+    }
+}
+
+impl Planned {
+    fn new(name: &'static str, schedule: Option<&Schedule>, last: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Self {
+        let after = |instant| schedule.and_then(|schedule| schedule.next_after(instant).ok());
+        let expression = schedule.map(|schedule| schedule.expression().to_owned());
+        Self { name, expression, last, due: last.and_then(after), next: after(now) }
+    }
+}
+
+impl Here {
+    /// An admin command itself calls no upstream and must work whatever their settings are, so they are read apart.
+    fn read(source: &Source) -> Option<Self> {
+        let settings = Settings::load(source, Role::Doctor).ok()?;
+        let write_protection = settings.advoware.map(|advoware| advoware.write_protection);
+        Some(Self { write_protection, missing: settings.missing })
+    }
+}

@@ -1,0 +1,177 @@
+//! What of the picture deserves a word, and what to do about it. Pure.
+
+use chrono::TimeDelta;
+
+use super::picture::{Picture, Planned};
+use crate::cli::admin::NO_CALENDARS_YET;
+use crate::queue::{BreakerState, Flow};
+use crate::settings::Upstream;
+
+/// A slot that is so long overdue was not merely late.
+const OVERDUE: TimeDelta = TimeDelta::minutes(2);
+
+/// One sentence each, most urgent first.
+pub(super) fn remarks(picture: &Picture) -> Vec<String> {
+    let mut out = Vec::new();
+    for (name, upstream) in picture.upstreams.iter().filter(|(_, upstream)| upstream.state == BreakerState::Open) {
+        let said = upstream.error.as_deref().map(|error| format!(" ({})", super::super::show::first_line(error, 200)));
+        out.push(format!(
+            "{name} is down{}: its jobs wait and nothing is lost; it is tried every 5 s, `advosync doctor` looks closer",
+            said.unwrap_or_default()
+        ));
+    }
+    for flow in Flow::ALL {
+        out.extend(without_worker(picture, flow));
+    }
+    for flow in Flow::ALL {
+        let dead = picture.stats.flows.get(flow.name()).map_or(0, |flow| flow.dead);
+        if dead > 0 {
+            let jobs = if dead == 1 { "job has" } else { "jobs have" };
+            out.push(format!("{dead} {jobs} failed for good in the flow {flow}: `advosync dead list --flow {flow}`"));
+        }
+    }
+    out.extend(picture.schedules.iter().filter_map(|planned| unpunctual(picture, planned)));
+    match &picture.here {
+        None => out.push("the settings of an upstream have faults here: `advosync doctor` lists them".to_owned()),
+        Some(here) if here.write_protection == Some(true) => out.push(
+            "ADVOWARE_WRITE_PROTECTION is on here: a worker with these settings writes nothing to Advoware, its jobs \
+             report what would be"
+                .to_owned(),
+        ),
+        Some(_) => {}
+    }
+    out
+}
+
+fn without_worker(picture: &Picture, flow: Flow) -> Option<String> {
+    let stats = picture.stats.flows.get(flow.name())?;
+    if stats.workers > 0 || stats.running > 0 {
+        return None;
+    }
+    let lacks: Vec<String> = match &picture.here {
+        // Google is not called by this version; what it lacks would lead astray.
+        Some(here) => here
+            .missing
+            .iter()
+            .filter(|it| it.upstream != Upstream::Google && (flow == Flow::Vmh || it.upstream != Upstream::EspoCrm))
+            .map(ToString::to_string)
+            .collect(),
+        None => Vec::new(),
+    };
+    let why = match (flow, lacks.is_empty()) {
+        (Flow::Calendar, _) => NO_CALENDARS_YET.to_owned(),
+        (Flow::Vmh, false) => {
+            format!("a worker with the settings of this machine would not read it: {}", lacks.join("; "))
+        }
+        (Flow::Vmh, true) => {
+            "start `advosync worker` or `advosync up`; one that runs lacks credentials and says so in its log"
+                .to_owned()
+        }
+    };
+    Some(format!("no worker reads the flow {flow}, its jobs wait: {why}"))
+}
+
+fn unpunctual(picture: &Picture, planned: &Planned) -> Option<String> {
+    planned.expression.as_ref()?;
+    let name = planned.name;
+    match (planned.last, planned.due) {
+        (None, _) => {
+            Some(format!("the schedule {name} has never been looked after: start `advosync cron` or `advosync up`"))
+        }
+        (Some(_), Some(due)) if due + OVERDUE < picture.now => Some(format!(
+            "the schedule {name} should have fired {} ago: does `advosync cron` or `advosync up` run?",
+            super::super::show::age((picture.now - due).num_milliseconds())
+        )),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, Utc};
+
+    use super::super::picture::Here;
+    use super::*;
+    use crate::queue::{FlowStats, Stats, Upstream as Breaker};
+    use crate::settings::Missing;
+
+    fn now() -> DateTime<Utc> {
+        "2026-03-28T12:00:00Z".parse().unwrap()
+    }
+
+    /// Nothing to remark.
+    fn well() -> Picture {
+        let flow = FlowStats { workers: 1, ..FlowStats::default() };
+        let closed = Breaker { state: BreakerState::Closed, failures: 0, opened_at: None, error: None };
+        let due = now() + TimeDelta::minutes(10);
+        let planned = Planned {
+            name: "records",
+            expression: Some("*/15 * * * *".to_owned()),
+            last: Some(now() - TimeDelta::minutes(5)),
+            due: Some(due),
+            next: Some(due),
+        };
+        Picture {
+            now: now(),
+            stats: Stats { flows: Flow::ALL.iter().map(|it| (it.name(), flow)).collect() },
+            upstreams: vec![("advoware", closed)],
+            schedules: vec![planned],
+            here: Some(Here { write_protection: Some(false), missing: Vec::new() }),
+        }
+    }
+
+    #[test]
+    fn what_is_well_needs_no_words_and_the_rest_is_named_with_a_remedy() {
+        assert_eq!(remarks(&well()), Vec::<String>::new());
+        let check = |change: &dyn Fn(&mut Picture), expected: &[&str]| {
+            let mut picture = well();
+            change(&mut picture);
+            let found = remarks(&picture);
+            assert_eq!(found.len(), 1, "{found:?}");
+            assert!(expected.iter().all(|words| found[0].contains(words)), "{found:?} lacks {expected:?}");
+        };
+        let flow = |picture: &mut Picture, name: &'static str, change: &dyn Fn(&mut FlowStats)| {
+            change(picture.stats.flows.get_mut(name).unwrap());
+        };
+        check(&|it| flow(it, "vmh", &|it| it.workers = 0), &["flow vmh", "advosync worker"]);
+        check(&|it| flow(it, "calendar", &|it| it.workers = 0), &["flow calendar", "no calendar sync yet"]);
+        check(&|it| flow(it, "vmh", &|it| it.dead = 1), &["1 job has", "dead list --flow vmh"]);
+        check(
+            &|it| {
+                flow(it, "vmh", &|it| it.workers = 0);
+                let names = vec!["ADVOWARE_PASSWORD"];
+                let lacks = Missing { upstream: Upstream::Advoware, names, detail: None };
+                it.here.as_mut().unwrap().missing.push(lacks);
+            },
+            &["flow vmh", "ADVOWARE_PASSWORD"],
+        );
+        check(
+            &|it| {
+                it.upstreams[0].1.state = BreakerState::Open;
+                it.upstreams[0].1.error = Some("no connection".to_owned());
+            },
+            &["advoware is down (no connection)", "doctor"],
+        );
+        check(&|it| it.schedules[0].last = None, &["records has never", "advosync cron"]);
+        check(&|it| it.schedules[0].due = Some(now() - TimeDelta::minutes(3)), &["should have fired 3 min ago"]);
+        check(&|it| it.here = None, &["faults", "doctor"]);
+        check(&|it| it.here.as_mut().unwrap().write_protection = Some(true), &["ADVOWARE_WRITE_PROTECTION"]);
+    }
+
+    #[test]
+    fn a_schedule_that_is_off_or_hardly_late_is_no_matter() {
+        let mut picture = well();
+        picture.schedules[0].due = Some(now() - TimeDelta::minutes(1));
+        assert!(remarks(&picture).is_empty());
+        picture.schedules[0] = Planned { name: "records", expression: None, last: None, due: None, next: None };
+        assert!(remarks(&picture).is_empty());
+    }
+
+    #[test]
+    fn a_worker_whose_slots_are_all_taken_is_one() {
+        let mut picture = well();
+        let flow = picture.stats.flows.get_mut("vmh").unwrap();
+        (flow.workers, flow.running) = (0, 16);
+        assert!(remarks(&picture).is_empty());
+    }
+}
