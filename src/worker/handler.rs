@@ -124,6 +124,8 @@ pub struct Run {
     pub started_at: DateTime<Utc>,
     /// When the retry that this job replaces would have been due, if that is still ahead.
     pub retry_due: Option<DateTime<Utc>>,
+    /// The entry was delivered before: an earlier run of this very job may have had effects and ended without a word.
+    pub redelivered: bool,
     freshness: Arc<Freshness>,
     memo: Arc<OnceLock<String>>,
 }
@@ -157,6 +159,7 @@ impl Run {
             fence: (lock.to_owned(), value.to_owned()),
             started_at: claim.started_at(),
             retry_due,
+            redelivered: claim.deliveries() > 1,
             freshness: Arc::new(Freshness { start: claimed_at, confirmed_ms: AtomicU64::new(0), lease }),
             memo: Arc::new(OnceLock::new()),
         }

@@ -1,9 +1,9 @@
 //! Attempts that fail: what the record shows, when it is given up, and how it comes back.
 
-use advosync_sandbox::{Effect, Fault, System};
+use advosync_sandbox::{Effect, Fault, Phase, System};
 use serde_json::{Value, json};
 
-use super::{PARTY, on_post, person};
+use super::{PARTY, on_post, person, put_to_record};
 use crate::support::world::World;
 
 /// The states that we wrote to a record, in order.
@@ -129,4 +129,35 @@ async fn the_echo_of_giving_up_starts_nothing_anew() {
     world.rest().await;
     world.in_step(&id);
     assert_eq!(world.stats().await.dead, 0, "the dead letter is settled");
+}
+
+#[tokio::test]
+async fn a_worker_that_dies_with_its_report_on_the_record_loses_neither_the_retry_nor_the_dead_letter() {
+    let settings = [("ADVOSYNC_MAX_ATTEMPTS", "2"), ("ADVOSYNC_RETRY_SCHEDULE", "50ms"), ("ADVOSYNC_LEASE", "1s")];
+    let mut world = World::with(&settings).await;
+    let (passing, _) = world.created(&person("Max", "Mustermann")).await;
+    let (lasting, number) = world.created(&person("Erika", "Muster")).await;
+    let gates = [(&passing, 1), (&lasting, 2)]
+        .map(|(id, attempt)| world.sandbox.gate_nth(put_to_record(id), Phase::After, attempt));
+    let refusal = |number: i64| {
+        Fault::on(System::Advoware).put(&format!("*/Beteiligte/{number}")).answer(400, "Der Name ist gesperrt.")
+    };
+    world.sandbox.fault(refusal(world.number(&passing)).once());
+    world.sandbox.fault(refusal(number));
+    for id in [&passing, &lasting] {
+        world.edit(id, &json!({ "emailAddress": "crm@example.org" }));
+    }
+    world.deliver().await;
+    for gate in &gates {
+        gate.arrived().await;
+    }
+    assert_eq!(world.record(&passing)["syncStatus"], "failed");
+    assert_eq!(world.record(&lasting)["syncStatus"], "permanently_failed");
+    world.kill_worker();
+    drop(gates);
+    world.start_worker();
+    world.settle_all().await;
+    world.in_step(&passing);
+    assert_eq!(world.record(&lasting)["syncStatus"], "permanently_failed");
+    assert_eq!((world.stats().await.dead, world.notes(&lasting).len()), (1, 1));
 }

@@ -88,8 +88,9 @@ impl Sync {
     /// change of the record.
     async fn skip_echo(&self, job: &Job, run: &Run, record: &Record) -> Result<(), Failure> {
         let seen = status::fingerprint(&self.mapping, record);
-        // A retry whose time has come is no echo, although its first words came by webhook.
-        let fresh = run.retry_due.is_some() || job.failures == 0;
+        // A retry whose time has come is no echo, although its first words came by webhook. Nor is the job itself, whose
+        // worker died after the report and before the retry or the dead letter was stored.
+        let fresh = !run.redelivered && (run.retry_due.is_some() || job.failures == 0);
         let echo = fresh
             && job.source.as_deref() == Some("webhook")
             && status::says_failed(&self.mapping, record)
