@@ -74,6 +74,7 @@ local function replay(keys, args)
     if topic and key and (args[1] ~= 'topic' or topic == args[2]) then
       local lane = field(fields, 'lane')
       local pending = pending_of(keys, topic, lane)
+      -- A job for the same key is queued already: it will do, and until it has, the letter stays.
       if not pending or redis.call('SADD', pending, key) == 1 then
         local out = { 'source', 'replay' }
         for i = 1, #fields, 2 do
@@ -83,10 +84,10 @@ local function replay(keys, args)
           end
         end
         redis.call('XADD', stream_of(keys, lane), '*', unpack(out))
+        redis.call('XDEL', keys[1], id)
+        forget(keys, id)
+        replayed = replayed + 1
       end
-      redis.call('XDEL', keys[1], id)
-      forget(keys, id)
-      replayed = replayed + 1
     end
   end
   return replayed

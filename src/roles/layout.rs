@@ -11,7 +11,7 @@ use crate::queue::{Queue, QueueError};
 /// How soon it is tried again while Redis is away.
 const AGAIN: Duration = Duration::from_secs(1);
 /// How often a layout that was there is looked after: Redis may be emptied while we run.
-const LOOK: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_secs(2);
 
 /// Sets the layout up and looks after it until `stop`. The first answer is cancelled when it is there for the first
 /// time; the second ends with an error, and stops the role, when another version's layout is there.

@@ -1,7 +1,8 @@
 //! The Redis that `up` starts where none is configured: AOF always, a data folder of its own, loopback only.
 
-use std::fs::{File, TryLockError};
+use std::fs::{File, Permissions, TryLockError};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -37,6 +38,8 @@ impl PrivateRedis {
     pub async fn start(data_dir: &Path, database: i64) -> Result<Self> {
         let dir = data_dir.join("redis");
         std::fs::create_dir_all(&dir)
+            // What the server keeps holds party data and Advoware's token.
+            .and_then(|()| std::fs::set_permissions(&dir, Permissions::from_mode(0o700)))
             .with_context(|| format!("cannot create {}; check ADVOSYNC_DATA_DIR", dir.display()))?;
         let dir = dir.canonicalize()?;
         let only_one = claim(data_dir)?;

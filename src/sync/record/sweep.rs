@@ -17,7 +17,9 @@ impl Sync {
         let ends = &self.mapping.espocrm;
         let (mut after, mut listed, mut enqueued) = (String::new(), 0, 0);
         loop {
-            let mut conditions = vec![Where::is_in(&ends.status, UNCLEAN)];
+            // A record whose create webhook was lost has no status yet.
+            let unclean = Where::or([Where::is_in(&ends.status, UNCLEAN), Where::is_null(&ends.status)]);
+            let mut conditions = vec![unclean];
             if !after.is_empty() {
                 conditions.push(Where::greater_than("id", after.as_str()));
             }

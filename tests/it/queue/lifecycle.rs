@@ -175,8 +175,9 @@ async fn dead_letters_stay_until_replayed_discarded_or_resolved() {
     // a replay of everything does not double what is queued
     let entities = ["beteiligte".to_owned()];
     enqueue(&queue, RecordAction::Update, &["b"]).await;
-    assert_eq!(queue.replay(Flow::Vmh, &Selection::All, &entities).await.unwrap(), 1);
+    assert_eq!(queue.replay(Flow::Vmh, &Selection::All, &entities).await.unwrap(), 0);
     assert_eq!(redis.cli(&["XLEN", "jobs:vmh"]), "1");
+    assert_eq!(queue.dead_letters(Flow::Vmh, 10).await.unwrap().len(), 1, "it stays until that job has done its work");
 }
 
 #[tokio::test]
