@@ -1,4 +1,5 @@
-//! What `--help` says beyond the options: examples, exit codes, where the settings are. Lines fit 100 columns.
+//! What `--help` says beyond the options: examples, exit codes, where the settings are. A paragraph is one line, which
+//! clap wraps to the terminal.
 
 /// Ends the help of every command.
 macro_rules! ending {
@@ -6,7 +7,7 @@ macro_rules! ending {
         concat!(
             "\n\nExit codes: ",
             $codes,
-            "\nSettings: environment, .env and --config FILE; docs/settings.md describes them, `advosync config`\n\
+            "\nSettings: environment, .env and --config FILE; docs/settings.md describes them, `advosync config` \
              shows which are in effect."
         )
     };
@@ -28,9 +29,8 @@ Exit codes:
   2   the command line is not understood
   78  the settings are not usable: every fault is listed, nothing was started
 
-Settings come from the environment, .env and --config FILE; docs/settings.md describes all of them,
-`advosync config` shows which are in effect. Results go to stdout; logs, warnings and progress go to
-stderr.";
+Settings come from the environment, .env and --config FILE; docs/settings.md describes all of them, \
+`advosync config` shows which are in effect. Results go to stdout; logs, warnings and progress go to stderr.";
 
 pub(super) const ROLE: &str = concat!(
     "Runs until SIGTERM or Ctrl-C; running jobs then have ADVOSYNC_DRAIN_SECONDS to end.",
@@ -48,9 +48,9 @@ Examples:
   advosync status                                              tables, and remarks on what to do
   advosync status --json | jq .flows.vmh.dead
 
-Ready: asked for by people and webhooks; sweep: by schedules; scheduled: waits for its time, such as a
+Ready: asked for by people and webhooks; sweep: by schedules; scheduled: waits for its time, such as a \
 retry; parked: waits for another run of the same record or employee; dead: failed for good.",
-    ending!("0 also where something is wrong (see the remarks), 1 Redis is out of reach, 78 settings not\nusable")
+    ending!("0 also where something is wrong (see the remarks), 1 Redis is out of reach, 78 settings not usable")
 );
 
 pub(super) const SYNC: &str = concat!(
@@ -61,9 +61,9 @@ Examples:
   advosync sync SB --anonymised          from now on without titles and details, until --full
   advosync sync SB --confirm-deletions   carry out deletions that were withheld
 
-A job that is queued already is not queued again. --wait gives up when no worker reads the calendars
+A job that is queued already is not queued again. --wait gives up when no worker reads the calendars \
 for 20 seconds; the job stays queued.",
-    ending!("0 queued (with --wait: done), 1 failed or dead (the message says what to do), 78 settings not\nusable")
+    ending!("0 queued (with --wait: done), 1 failed or dead (the message says what to do), 78 settings not usable")
 );
 
 pub(super) const RECORD: &str = concat!(
@@ -75,7 +75,7 @@ Examples:
 
 The id stands at the end of the record's address in EspoCRM: …/#CBeteiligte/view/6a1f0c2d3e4b5a697",
     ending!(
-        "0 queued, or queued already (with --wait: done), 1 failed or dead (the message says what to\ndo), 78 settings not usable"
+        "0 queued, or queued already (with --wait: done), 1 failed or dead (the message says what to do), 78 settings not usable"
     )
 );
 
@@ -95,7 +95,7 @@ Ids are looked for in both flows. An id that is not there stops the whole comman
 
 pub(super) const DOCTOR: &str = concat!(
     "\
-Prints one line a check: ok; warn: works, and deserves a look; FAIL: something is to be done, and what;
+Prints one line a check: ok; warn: works, and deserves a look; FAIL: something is to be done, and what; \
 note: was not checked, and why. Changes nothing. Every check runs, whatever the others find.
 
 EspoCRM's webhooks are checked where ESPOCRM_ADMIN_USER and ESPOCRM_ADMIN_PASSWORD are set.",
@@ -108,11 +108,11 @@ Examples:
   advosync setup espocrm --dry-run                           what would be created? creates nothing
   advosync setup espocrm --url http://advosync.example:3000  create it, print the webhooks' secrets
 
-Needs ESPOCRM_API_BASE_URL, and ESPOCRM_ADMIN_USER and ESPOCRM_ADMIN_PASSWORD of an administrator
-without two-factor sign-in. With ESPOCRM_API_KEY the API user owns the webhooks; EspoCRM 9.2 and later
+Needs ESPOCRM_API_BASE_URL, and ESPOCRM_ADMIN_USER and ESPOCRM_ADMIN_PASSWORD of an administrator \
+without two-factor sign-in. With ESPOCRM_API_KEY the API user owns the webhooks; EspoCRM 9.2 and later \
 then does not send back what advosync itself has changed.
 
-Prints all webhooks' ids and secrets to stdout: set ESPOCRM_WEBHOOK_SECRET to that list. What was done
+Prints all webhooks' ids and secrets to stdout: set ESPOCRM_WEBHOOK_SECRET to that list. What was done \
 is told on stderr. Safe to repeat.",
     ending!("0 everything is there, 1 something could not be created, 78 settings not usable")
 );
