@@ -53,7 +53,7 @@ async fn run(cli: Cli) -> ExitCode {
     };
     match ran {
         Ok(done) => report(&done),
-        Err(error) if error.is::<BadMappings>() => {
+        Err(error) if error.is::<BadMappings>() || error.is::<SettingsError>() => {
             tell(&format!("{error}"));
             ExitCode::from(SettingsError::EXIT_CODE)
         }

@@ -89,7 +89,12 @@ pub async fn run(options: Options, shutdown: CancellationToken) {
     let Options { queue, entities, schedules, clock } = options;
     for schedule in &schedules {
         let next = due::after(&*schedule.next, clock());
-        tracing::info!(schedule = schedule.work.name(), expression = schedule.expression, ?next, "a schedule is set");
+        tracing::info!(
+            schedule = schedule.work.name(),
+            expression = schedule.expression,
+            next = next.map(|next| next.to_rfc3339()),
+            "a schedule is set"
+        );
     }
     let producer = Producer { queue, entities, owner: Uuid::new_v4().to_string(), told_ahead: AtomicBool::new(false) };
     let mut away = false;

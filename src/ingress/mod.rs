@@ -5,7 +5,7 @@
 //! (bounds)   (raw bytes)      (pure)
 //! ```
 //!
-//! The caller merges the routers of its role, puts [`around`] about them and gives them to [`serve`]. The rules are in
+//! The caller merges the routers of its role, puts [`around`] about them and gives them to [`serve()`]. The rules are in
 //! the contract's section HTTP; what `EspoCRM` makes of each status is in its contract.
 
 mod answer;

@@ -71,6 +71,8 @@ impl Queue {
 
     /// Sets up or renews this binary's layout. Safe to repeat, and safe to run twice at once.
     pub async fn migrate(&self, dry_run: bool, now: DateTime<Utc>) -> Result<Migrated, QueueError> {
+        // Before the guard, whose release needs this layout's functions: where we are refused, nothing may be loaded.
+        refuse_newer(self.marker().await?.as_ref())?;
         let guard = self.keys.migrating();
         let owner = uuid::Uuid::new_v4().to_string();
         if !dry_run {
@@ -103,14 +105,7 @@ impl Queue {
 
     async fn migrate_guarded(&self, dry_run: bool, now: DateTime<Utc>) -> Result<Migrated, QueueError> {
         let marker = self.marker().await?;
-        if let Some(marker) = &marker
-            && marker.layout > LAYOUT
-        {
-            return Err(QueueError::Layout(format!(
-                "redis holds layout {}, which is newer than this program's {LAYOUT}; run `migrate` of the newer version",
-                marker.layout
-            )));
-        }
+        refuse_newer(marker.as_ref())?;
         let mut steps = Vec::new();
         let code = code_hash();
         if !self.has_functions().await? {
@@ -197,6 +192,13 @@ impl Marker {
             self.layout, self.serves.0, self.serves.1
         ))
     }
+}
+
+fn refuse_newer(marker: Option<&Marker>) -> Result<(), QueueError> {
+    let Some(Marker { layout, .. }) = marker.filter(|marker| marker.layout > LAYOUT) else { return Ok(()) };
+    Err(QueueError::Layout(format!(
+        "redis holds layout {layout}, which is newer than this program's {LAYOUT}; run `migrate` of the newer version"
+    )))
 }
 
 /// Tells one version of the functions from another while a layout is being developed.

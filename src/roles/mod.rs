@@ -27,9 +27,15 @@ use crate::settings::{Role, Server, Settings, Upstream};
 /// Runs a role until SIGTERM or Ctrl-C, then stops in order.
 ///
 /// # Errors
-/// What keeps the role from running: the address is taken, Redis holds another version's layout.
+/// What keeps the role from running: its settings or mapping files are bad, the address is taken, Redis holds another
+/// version's layout.
 pub async fn run(role: Role, mut settings: Settings) -> anyhow::Result<()> {
     let stop = signals::stop();
+    // Bad configuration starts nothing, not even a Redis.
+    if let (Role::Proxy, Some(missing)) = (role, settings.missing.first()) {
+        return Err(missing.as_faults().into());
+    }
+    let mappings = parts::load_mappings(&settings)?;
     let private = match (&role, &settings.redis.server) {
         (Role::Up, Server::Unset { database }) => {
             let private = PrivateRedis::start(&settings.data_dir, *database).await?;
@@ -38,15 +44,17 @@ pub async fn run(role: Role, mut settings: Settings) -> anyhow::Result<()> {
         }
         _ => None,
     };
-    let ran = run_with_redis(role, settings, stop).await;
+    let ran = match Parts::with(settings, mappings) {
+        Ok(parts) => run_with_redis(role, parts, stop).await,
+        Err(error) => Err(error),
+    };
     if let Some(private) = private {
         private.stop().await;
     }
     ran
 }
 
-async fn run_with_redis(role: Role, settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
-    let parts = Parts::new(settings)?;
+async fn run_with_redis(role: Role, parts: Parts, stop: CancellationToken) -> anyhow::Result<()> {
     let listener = listen::bind(role, &parts.settings).await?;
     // A set-up that never succeeds must still be stoppable, and a layout of another version stops everything.
     let (ready, layout) = layout::keep(parts.queue.clone(), stop.clone());
@@ -98,15 +106,10 @@ fn routes(role: Role, parts: &Parts) -> anyhow::Result<Router> {
     if matches!(role, Role::Console | Role::Up) {
         router = router.merge(crate::console::router(parts.console()));
     }
-    if matches!(role, Role::Proxy | Role::Up) {
-        router = match parts.proxy()? {
-            Some(proxy) => router.merge(proxy),
-            None if role == Role::Proxy => {
-                let missing: Vec<String> = parts.settings.missing.iter().map(ToString::to_string).collect();
-                anyhow::bail!("{}", missing.join("; "));
-            }
-            None => router,
-        };
+    if matches!(role, Role::Proxy | Role::Up)
+        && let Some(proxy) = parts.proxy()?
+    {
+        router = router.merge(proxy);
     }
     Ok(router)
 }

@@ -45,6 +45,16 @@ pub struct Parts {
     pub mappings: Vec<Arc<Mapping>>,
 }
 
+/// All entities of these settings.
+///
+/// # Errors
+/// [`BadMappings`], with every fault of every file.
+pub(super) fn load_mappings(settings: &Settings) -> Result<Vec<Arc<Mapping>>> {
+    let folder = (!settings.mappings.is_default).then_some(settings.mappings.path.as_path());
+    let mappings = Mappings::load(folder).map_err(BadMappings)?;
+    Ok(mappings.iter().cloned().map(Arc::new).collect())
+}
+
 /// The queue's options.
 #[must_use]
 pub fn queue_options(settings: &Settings) -> queue::Options {
@@ -76,10 +86,13 @@ pub fn queue_options(settings: &Settings) -> queue::Options {
 impl Parts {
     /// Loads the mappings and makes the queue's handle; touches no network.
     pub fn new(settings: Settings) -> Result<Self> {
-        let queue = Queue::new(&queue_options(&settings))?;
-        let folder = (!settings.mappings.is_default).then_some(settings.mappings.path.as_path());
-        let mappings = Mappings::load(folder).map_err(BadMappings)?;
-        Ok(Self { queue, mappings: mappings.iter().cloned().map(Arc::new).collect(), settings })
+        let mappings = load_mappings(&settings)?;
+        Self::with(settings, mappings)
+    }
+
+    /// As [`Parts::new`], with mappings that were loaded before.
+    pub(super) fn with(settings: Settings, mappings: Vec<Arc<Mapping>>) -> Result<Self> {
+        Ok(Self { queue: Queue::new(&queue_options(&settings))?, mappings, settings })
     }
 
     /// The mappings' names.

@@ -1,5 +1,6 @@
 //! Settings without which a flow cannot run. No fault: its jobs wait, and everything else works.
 
+use super::fault::{Fault, Problem, SettingsError};
 use super::reader::Reader;
 use super::role::Upstream;
 
@@ -18,6 +19,18 @@ impl std::fmt::Display for Missing {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "{} cannot be called: set {}", self.upstream.name(), self.names.join(", "))?;
         self.detail.iter().try_for_each(|detail| write!(formatter, " ({detail})"))
+    }
+}
+
+impl Missing {
+    /// The same as faults, for a role that is nothing without this upstream.
+    #[must_use]
+    pub fn as_faults(&self) -> SettingsError {
+        let instead = self.detail.clone().unwrap_or_else(|| "set it".to_owned());
+        let problem =
+            Problem::new(format!("it is not set, and {} cannot be called without it", self.upstream.name()), instead);
+        let fault = |name: &&str| Fault { name: (*name).to_owned(), place: None, problem: problem.clone() };
+        SettingsError { faults: self.names.iter().map(fault).collect() }
     }
 }
 

@@ -130,8 +130,9 @@ impl Pool {
             };
             match claimed {
                 Ok(claimed) => {
+                    let hurry = self.hurry_after(stop);
                     for claimed in claimed {
-                        self.start(claimed, claimed_at, ended.clone());
+                        self.start(claimed, claimed_at, hurry.clone(), ended.clone());
                     }
                 }
                 // The tender says once that Redis is away; other errors are told here.
@@ -145,9 +146,18 @@ impl Pool {
         }
     }
 
-    fn start(&self, claimed: Claimed, claimed_at: Instant, ended: mpsc::Sender<Ended>) {
+    /// What came with the read that was under way when `stop` was told is not begun any more.
+    fn hurry_after(&self, stop: &CancellationToken) -> CancellationToken {
+        let hurry = self.hurry.child_token();
+        if stop.is_cancelled() {
+            hurry.cancel();
+        }
+        hurry
+    }
+
+    fn start(&self, claimed: Claimed, claimed_at: Instant, hurry: CancellationToken, ended: mpsc::Sender<Ended>) {
         let slot = self.slot(claimed.claim.lane());
-        let (options, hurry) = (Arc::clone(&self.options), self.hurry.clone());
+        let options = Arc::clone(&self.options);
         // The read may have waited for a job, so the time before it says too little about the lock; now says too much by
         // the time of one call. The margin makes up for that.
         let granted_at = Instant::now().checked_sub(options.lease / 8).unwrap_or(claimed_at).max(claimed_at);
@@ -198,6 +208,9 @@ async fn run_one(
     lost: &CancellationToken,
     hurry: &CancellationToken,
 ) -> Option<Outcome> {
+    if hurry.is_cancelled() {
+        return Some(Outcome::Back);
+    }
     let span = tracing::info_span!("job", topic = %job.topic, key = job.key, attempt = job.attempt());
     if let Some(traceparent) = &job.traceparent {
         crate::telemetry::set_parent(&span, traceparent);

@@ -73,7 +73,9 @@ pub fn plan(mapping: &Mapping, both: Both<'_>, now: DateTime<Utc>) -> Plan {
     });
     // A change that leaves every byte as it was (spelling that means the same) is none.
     let put = put.filter(|whole| whole != both.advoware);
-    let update = mapping.write_espocrm(&merged.to_espocrm, both.espocrm);
+    let mut update = mapping.write_espocrm(&merged.to_espocrm, both.espocrm);
+    // EspoCRM validates whatever is sent, so a required field that is blank already must not be sent along.
+    update.attributes.retain(|attribute, value| both.espocrm.get(attribute) != Some(&*value));
     let note = note_for(mapping, &merged, &update.replaced, now);
     let row_id = version(mapping, both.advoware);
     let needs_status = put.is_some()
@@ -151,3 +153,7 @@ fn without(content: &Content, of: &Content) -> Content {
     }
     out
 }
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

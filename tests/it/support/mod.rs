@@ -1,3 +1,5 @@
 //! What tests share.
 
+pub mod process;
 pub mod redis;
+pub mod world;

@@ -8,8 +8,9 @@ use crate::clients::espocrm::{Search, Where};
 use crate::sync::ledger::{Intent, Pair};
 use crate::sync::record::create::{Candidate, Creation, candidates, digest, first, recover};
 use crate::sync::record::execute::failure::ADVOWARE;
+use crate::sync::record::mapping::Field;
 use crate::sync::record::merge::Snapshot;
-use crate::sync::record::normal::Content;
+use crate::sync::record::normal::{Content, Seen};
 use crate::sync::record::plan::version;
 use crate::sync::record::route::number_in;
 use crate::sync::record::status;
@@ -44,11 +45,16 @@ impl Step<'_> {
             None => (first(self.id, found.unwrap_or_default()), 0),
         };
         match creation {
+            Creation::Post { .. } if intent.as_ref().is_some_and(|it| it.digest != digest(mapping, &content)) => {
+                // It did not happen, and the record has another name by now: begin anew, with a search for that.
+                self.withdraw().await?;
+                Box::pin(self.create(record, None)).await
+            }
             Creation::Post { known } => self.post(record, &content, known, tries).await,
-            Creation::Adopt(candidate) => self.link(record, &content, *candidate, "adopted").await,
+            Creation::Adopt(candidate) => self.adopt(record, *candidate).await,
             Creation::Link(candidate) => {
                 self.check_unlinked(&candidate.number).await?;
-                self.link(record, &content, *candidate, "linked").await
+                self.link(record, &content, *candidate).await
             }
             Creation::Ask { why, numbers } => Err(Failure::Final {
                 code: "needs_person",
@@ -70,7 +76,7 @@ impl Step<'_> {
         let mut wanted = content.overlaid(&sent);
         for field in &mapping.fields {
             if !sent.get(&field.advoware).is_known() && content.get(&field.advoware).is_known() {
-                wanted.set(&field.advoware, crate::sync::record::normal::Seen::Blank);
+                wanted.set(&field.advoware, Seen::Blank);
             }
         }
         wanted
@@ -83,7 +89,8 @@ impl Step<'_> {
         let query: Vec<(&str, &str)> = query.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let found = match self.sync.advoware.list(&mapping.advoware.path, &query).await {
             Ok(found) => found,
-            Err(advoware::Error::NotFound { .. }) => Vec::new(),
+            // No such list here: nothing can be concluded from finding nothing.
+            Err(advoware::Error::NotFound { .. }) => return Ok(None),
             Err(error) => return Err(failure::advoware(&error)),
         };
         let mut all = candidates(mapping, wanted, found);
@@ -108,26 +115,37 @@ impl Step<'_> {
         }
     }
 
-    /// Ties a party that exists to this record. Only the sync fields are written; differences stay until one of the
-    /// sides is edited.
-    async fn link(
-        &self,
-        record: &Record,
-        content: &Content,
-        candidate: Candidate,
-        how: &'static str,
-    ) -> Result<Report, Failure> {
+    /// Takes a party for the effect of an interrupted create. It was made from what was sent: whatever the record says
+    /// otherwise by now is an edit made since, and goes over.
+    async fn adopt(&self, record: &Record, candidate: Candidate) -> Result<Report, Failure> {
+        let snapshot = Snapshot { espocrm: candidate.content.clone(), advoware: candidate.content };
+        let pair = Pair {
+            number: candidate.number.clone(),
+            row_id: None,
+            snapshot: Some(snapshot),
+            note: None,
+            at: self.now(),
+        };
+        self.remember(&pair, "").await?;
+        let mut report = self.compare(record, &candidate.number, Some(pair)).await?;
+        report.result = "adopted";
+        Ok(report)
+    }
+
+    /// Ties a party that was there before to this record. Only the sync fields are written; differences stay until one
+    /// of the sides is edited.
+    async fn link(&self, record: &Record, content: &Content, candidate: Candidate) -> Result<Report, Failure> {
         let mapping = &self.sync.mapping;
         let party = match version(mapping, &candidate.record) {
             Some(_) => candidate.record,
             None => self.read_advoware(&candidate.number).await?,
         };
         let advoware = mapping.from_advoware(&party);
-        let differing = |field: &&crate::sync::record::mapping::Field| {
+        let differing = |field: &&Field| {
             let (ours, theirs) = (content.get(&field.advoware), advoware.get(&field.advoware));
             ours.is_known() && theirs.is_known() && !field.same(ours, theirs)
         };
-        let mut report = Report::new(how);
+        let mut report = Report::new("linked");
         report.remarks.extend(
             mapping
                 .fields
@@ -135,11 +153,9 @@ impl Step<'_> {
                 .filter(differing)
                 .map(|field| format!("{} differs and is left as it is", field.label)),
         );
-        // An adopted party was made from what was sent: an edit since then is a change that goes over.
-        let espocrm = if how == "adopted" { advoware.clone() } else { content.clone() };
+        let snapshot = Snapshot { espocrm: content.clone(), advoware };
         let digest = digest(mapping, content);
-        self.settle(record, &candidate.number, version(mapping, &party), Snapshot { espocrm, advoware }, &digest)
-            .await?;
+        self.settle(record, &candidate.number, version(mapping, &party), snapshot, &digest).await?;
         report.number = Some(candidate.number);
         Ok(report)
     }
@@ -183,12 +199,18 @@ impl Step<'_> {
             Err(error) if error.effect_unknown() => return Err(self.unknown(&intent, &error)),
             Err(error) => {
                 // A clean refusal, or nothing was sent: the create did not happen.
-                let written = self.sync.ledger.withdraw(fence, self.id).await.map_err(failure::ledger)?;
-                self.written(written, "")?;
+                self.withdraw().await?;
                 return Err(failure::advoware(&error));
             }
         };
         self.created(record, content, &intent, created).await
+    }
+
+    /// Closes the record's intent: its create is known not to have happened.
+    async fn withdraw(&self) -> Result<(), Failure> {
+        let fence = (self.run.fence.0.as_str(), self.run.fence.1.as_str());
+        let written = self.sync.ledger.withdraw(fence, self.id).await.map_err(failure::ledger)?;
+        self.written(written, "")
     }
 
     async fn created(

@@ -1,0 +1,22 @@
+# For people and CI alike: every target installs what is missing, and says so.
+
+.PHONY: help test demo bench
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 14
+
+test: ## every check that CI runs; PARTS="format clippy" for some of them
+	@.ci/test $(PARTS)
+
+demo: ## the product against a sandbox of the outside systems; KEEP=1 leaves it running
+	@.ci/need cc redis
+	@echo "demo: building (the first time takes minutes)"
+	cargo build --locked -p advosync -p advosync-sandbox --bins
+	@cargo run --locked --quiet -p advosync-sandbox --bin advosync-demo -- $(if $(KEEP),--keep)
+
+bench: ## latency of a single sync, with a release build
+	@.ci/need cc redis
+	@echo "bench: building for release (the first time takes minutes)"
+	cargo build --release --locked -p advosync -p advosync-bench --bins
+	@cargo run --release --locked --quiet -p advosync-bench

@@ -1,0 +1,173 @@
+use std::sync::LazyLock;
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::sync::record::mapping::Mappings;
+
+const OWN: &str = "us";
+
+fn mapping() -> &'static Mapping {
+    static LOADED: LazyLock<Mapping> =
+        LazyLock::new(|| Mappings::load(None).unwrap().get("beteiligte").unwrap().clone());
+    &LOADED
+}
+
+fn at(seconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_780_000_000 + seconds, 0).unwrap()
+}
+
+/// Two systems and the ledger between them, without network: what the executor does with a plan, effect by effect.
+#[derive(Debug, Clone)]
+struct World {
+    espocrm: Map<String, Value>,
+    advoware: Map<String, Value>,
+    pair: Option<Pair>,
+    writes: usize,
+}
+
+impl World {
+    fn new() -> Self {
+        let espocrm = json!({
+            "id": "a", "firstName": "Max", "lastName": "Muster", "firmenname": null, "dateOfBirth": null, "anrede": null,
+            "rechtsform": null, "handelsregisterNummer": null, "emailAddress": null, "phoneNumber": null,
+            "advowareId": 17, "advowareRowId": "v0", "syncStatus": "clean", "advowareLastSync": "2026-01-01 00:00:00",
+            "syncErrorMessage": null, "syncRetryCount": 0, "modifiedById": OWN, "modifiedAt": "2026-01-01 00:00:00",
+        });
+        let advoware = json!({
+            "betNr": 17, "rowId": "v0", "vorname": "Max", "name": "Muster", "geburtsdatum": null, "anrede": null,
+            "rechtsform": null, "handelsRegisterNummer": null, "emailGesch": null, "telGesch": null, "strasse": "Am Markt 1",
+        });
+        let object = |value: Value| value.as_object().unwrap().clone();
+        Self { espocrm: object(espocrm), advoware: object(advoware), pair: None, writes: 0 }
+    }
+
+    fn plan(&self) -> Plan {
+        let both = Both {
+            espocrm: &self.espocrm,
+            advoware: &self.advoware,
+            pair: self.pair.as_ref(),
+            number: "17",
+            own_user: Some(OWN),
+        };
+        plan(mapping(), both, at(0))
+    }
+
+    /// One run; `meanwhile` edits the systems between reading and writing.
+    fn run(&mut self, meanwhile: impl FnOnce(&mut Self)) -> Plan {
+        let mapping = mapping();
+        let plan = self.plan();
+        meanwhile(self);
+        let base = self.pair.as_ref().and_then(|pair| pair.snapshot.clone());
+        let answered = plan.put.clone().map(|mut whole| {
+            whole.insert("rowId".into(), json!(format!("v{}", self.writes + 1)));
+            self.advoware = whole;
+            self.writes += 1;
+            self.advoware.clone()
+        });
+        let mut snapshot = plan.after_put(mapping, base.as_ref(), answered.as_ref());
+        let row_id = version(mapping, &self.advoware);
+        if !plan.is_settled() {
+            self.espocrm.extend(plan.update.attributes.clone());
+            self.espocrm.extend(status::clean(mapping, "17", row_id.as_deref(), at(0)));
+            self.writes += 1;
+            snapshot = plan.after_update(mapping, &snapshot, &self.espocrm);
+        }
+        self.pair = Some(Pair { number: "17".into(), row_id, snapshot: Some(snapshot), note: None, at: at(0) });
+        plan
+    }
+}
+
+#[test]
+fn an_unchanged_pair_needs_no_write_and_a_stale_row_id_one() {
+    let mut world = World::new();
+    world.run(|_| {});
+    assert_eq!(world.writes, 0, "equal and clean: first contact writes nothing");
+    world.advoware.insert("rowId".into(), json!("v9"));
+    world.run(|_| {});
+    assert_eq!((world.writes, &world.espocrm["advowareRowId"]), (1, &json!("v9")));
+    world.run(|_| {});
+    assert_eq!(world.writes, 1);
+}
+
+#[test]
+fn an_edit_between_reading_and_writing_is_not_swallowed() {
+    let mut world = World::new();
+    world.run(|_| {});
+    world.espocrm.insert("anrede".into(), json!("Herr"));
+    world.run(|world| {
+        world.espocrm.insert("rechtsform".into(), json!("GbR"));
+    });
+    assert_eq!(world.advoware["rechtsform"], Value::Null, "this run did not know of it");
+    world.run(|_| {});
+    assert_eq!(world.advoware["rechtsform"], "GbR", "the next one does");
+    assert_eq!(world.advoware["anrede"], "Herr");
+}
+
+#[test]
+fn what_advoware_does_not_take_is_told_once_and_not_fought_over() {
+    let mut world = World::new();
+    world.run(|_| {});
+    world.espocrm.insert("anrede".into(), json!("Herr"));
+    let plan = world.plan();
+    let put = plan.put.clone().unwrap();
+    assert_eq!(put["anrede"], "Herr");
+    // read-only over there: the answer shows the old value
+    let snapshot = plan.after_put(mapping(), world.pair.as_ref().unwrap().snapshot.as_ref(), Some(&world.advoware));
+    assert_eq!(plan.ignored(mapping(), &world.advoware), ["anrede"]);
+    world.pair.as_mut().unwrap().snapshot = Some(snapshot);
+    assert!(world.plan().merged.is_settled());
+}
+
+#[test]
+fn attributes_that_are_as_they_should_be_are_not_sent() {
+    let mut world = World::new();
+    let company = json!({ "firstName": null, "lastName": null, "firmenname": "Muster GmbH" });
+    world.espocrm.extend(company.as_object().unwrap().clone());
+    world.advoware.extend(json!({ "vorname": null, "name": "Muster GmbH" }).as_object().unwrap().clone());
+    world.run(|_| {});
+    world.advoware.insert("name".into(), json!("Muster AG"));
+    let plan = world.plan();
+    assert_eq!(
+        plan.update.attributes,
+        *json!({ "firmenname": "Muster AG" }).as_object().unwrap(),
+        "lastName may be required"
+    );
+}
+
+fn edit() -> impl Strategy<Value = (bool, usize, Option<String>)> {
+    (any::<bool>(), 0usize..5, proptest::option::of("[A-Z][a-z]{2,6}"))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    /// S1: whatever was edited where, after a run a further one writes nothing; and both sides are equal.
+    #[test]
+    fn a_second_run_writes_nothing(edits in proptest::collection::vec(edit(), 0..6)) {
+        let mapping = mapping();
+        let pairs = [("anrede", "anrede"), ("rechtsform", "rechtsform"), ("handelsregisterNummer", "handelsRegisterNummer"),
+            ("lastName", "name"), ("firstName", "vorname")];
+        let mut world = World::new();
+        world.run(|_| {});
+        for (ours, field, value) in edits {
+            // names must not become blank: that is refused, and told
+            let value = if field >= 3 { json!(value.unwrap_or_else(|| "Muster".into())) } else { json!(value) };
+            if ours {
+                world.espocrm.insert(pairs[field].0.into(), value);
+            } else {
+                world.advoware.insert(pairs[field].1.into(), value);
+            }
+        }
+        world.run(|_| {});
+        let writes = world.writes;
+        let second = world.run(|_| {});
+        prop_assert_eq!(world.writes, writes, "{:?}", second);
+        let (ours, theirs) = (mapping.from_espocrm(&world.espocrm), mapping.from_advoware(&world.advoware));
+        for field in &mapping.fields {
+            prop_assert!(field.same(ours.get(&field.advoware), theirs.get(&field.advoware)), "{}", field.advoware);
+        }
+        prop_assert_eq!(&world.advoware["strasse"], "Am Markt 1");
+    }
+}

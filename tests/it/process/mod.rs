@@ -1,0 +1,16 @@
+//! The program from outside: what the contract promises to scripts, monitors and people, and nothing of its insides.
+
+mod addresses;
+mod hostile;
+mod http;
+mod layout;
+mod logs;
+mod outage;
+mod pages;
+mod schedule;
+mod seeds;
+mod settings;
+mod signature;
+mod stop;
+mod support;
+mod up;

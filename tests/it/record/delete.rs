@@ -1,0 +1,78 @@
+//! A record that is deleted in `EspoCRM`: the party stays, the pair ends.
+
+use advosync_sandbox::{BETEILIGTE, CBETEILIGTE, Options, Order, System};
+use serde_json::json;
+
+use super::person;
+use crate::support::world::World;
+
+#[tokio::test]
+async fn a_delete_ends_the_pair_and_leaves_the_party() {
+    let world = World::start().await;
+    let (id, number) = world.created(&person("Max", "Mustermann")).await;
+    world.sandbox.people().crm_delete(CBETEILIGTE, &id).unwrap();
+    let mark = world.mark();
+    world.deliver().await;
+    world.settle_all().await;
+    assert_eq!(world.writes(mark), []);
+    assert_eq!(world.party(number)["name"], "Mustermann");
+    assert_eq!(world.redis.cli(&["HEXISTS", "ledger:beteiligte:pairs", &id]), "0");
+    assert!(world.redis.cli(&["HGET", "ledger:beteiligte:dissolved", &id]).contains(&number.to_string()));
+    // Told twice, and told of somebody who never was: nothing.
+    assert_eq!(world.done(&id).await, "gone");
+    assert_eq!(world.done("0000000000000dead").await, "gone");
+    assert!(world.redis.cli(&["HGET", "ledger:beteiligte:dissolved", &id]).contains(&number.to_string()));
+    assert_eq!(world.writes(mark), []);
+    // The party is free again: a record with its name is linked to it.
+    let again = world.create(&person("Max", "Mustermann"));
+    world.deliver().await;
+    world.settle_all().await;
+    assert_eq!(world.in_step(&again), number);
+    assert_eq!(world.parties().len(), 1);
+}
+
+#[tokio::test]
+async fn the_order_of_webhooks_does_not_matter() {
+    let mut world = World::idle(&[], Options::default()).await;
+    // As it was seen of the real one: update, create, delete of one record in one run.
+    world.sandbox.configure(|options| options.webhooks.order = Order::Observed);
+    let gone = world.create(&person("Max", "Mustermann"));
+    world.edit(&gone, &json!({ "emailAddress": "neu@example.org" }));
+    world.sandbox.people().crm_delete(CBETEILIGTE, &gone).unwrap();
+    world.deliver().await;
+    world.start_worker();
+    world.settle_all().await;
+    assert_eq!(world.parties().len(), 0, "nobody needs a party of a record that is gone");
+    assert_eq!(world.writes(0), []);
+    let mut ids = Vec::new();
+    for order in [Order::Observed, Order::Reversed, Order::Registered, Order::Shuffled] {
+        world.sandbox.configure(|options| options.webhooks.order = order);
+        let id = world.create(&person("Erika", &format!("{order:?}")));
+        world.edit(&id, &json!({ "emailAddress": "erika@example.org" }));
+        world.edit(&id, &json!({ "phoneNumber": "+4940987654" }));
+        world.deliver().await;
+        world.settle_all().await;
+        ids.push(id);
+    }
+    world.one_to_one(&ids);
+    assert_eq!(world.stats().await.dead, 0);
+}
+
+#[tokio::test]
+async fn a_party_that_is_gone_is_a_failure_and_not_a_new_party() {
+    let world = World::with(&[("ADVOSYNC_MAX_ATTEMPTS", "2")]).await;
+    let (id, number) = world.created(&person("Max", "Mustermann")).await;
+    let before = world.record(&id);
+    world.sandbox.people().lawyer_delete(BETEILIGTE, number).unwrap();
+    world.edit(&id, &json!({ "emailAddress": "neu@example.org" }));
+    let mark = world.mark();
+    world.deliver().await;
+    world.settle_all().await;
+    let record = world.record(&id);
+    assert_eq!(record["syncStatus"], "permanently_failed");
+    assert!(record["syncErrorMessage"].as_str().unwrap().starts_with("Not found in Advoware"), "{record:?}");
+    assert_eq!(record["advowareLastSync"], before["advowareLastSync"]);
+    assert_eq!((&record["advowareId"], record["emailAddress"].as_str()), (&json!(number), Some("neu@example.org")));
+    assert_eq!(world.writes_to(System::Advoware, mark), []);
+    assert_eq!((world.stats().await.dead, world.notes(&id).len()), (1, 1));
+}

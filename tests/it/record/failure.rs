@@ -1,0 +1,132 @@
+//! Attempts that fail: what the record shows, when it is given up, and how it comes back.
+
+use advosync_sandbox::{Effect, Fault, System};
+use serde_json::{Value, json};
+
+use super::{PARTY, on_post, person};
+use crate::support::world::World;
+
+/// The states that we wrote to a record, in order.
+fn states(effects: &[Effect]) -> Vec<(String, Value)> {
+    let state = |effect: &Effect| {
+        (effect.body["syncStatus"].as_str().unwrap_or_default().to_owned(), effect.body["syncRetryCount"].clone())
+    };
+    effects.iter().map(state).collect()
+}
+
+fn state(status: &str, retries: u32) -> (String, Value) {
+    (status.to_owned(), json!(retries))
+}
+
+#[tokio::test]
+async fn a_clean_refusal_of_a_create_is_tried_again_without_a_quiet_time() {
+    // The quiet time is out of reach: were it waited for, this test would not end in time.
+    let world = World::with(&[("ADVOSYNC_QUIET_TIME", "1h")]).await;
+    world.sandbox.fault(on_post("Mustermann").once().answer(400, "Die Anrede ist ungültig."));
+    let id = world.create(&person("Max", "Mustermann"));
+    world.deliver().await;
+    world.settle_all().await;
+    world.one_to_one(std::slice::from_ref(&id));
+    let writes = world.writes_to(System::EspoCrm, 0);
+    assert_eq!(states(&writes), [state("failed", 1), state("clean", 0)]);
+    assert!(writes[0].body["syncErrorMessage"].as_str().unwrap().contains("Die Anrede ist ungültig."), "{writes:?}");
+    assert!(!writes[0].body.contains_key("advowareLastSync"), "{writes:?}");
+    assert_eq!(world.redis.cli(&["HLEN", "ledger:beteiligte:intents"]), "0");
+}
+
+#[tokio::test]
+async fn after_the_last_attempt_it_is_for_a_person_and_a_replay_mends_it() {
+    let world = World::with(&[("ADVOSYNC_MAX_ATTEMPTS", "3"), ("ADVOSYNC_RETRY_SCHEDULE", "50ms")]).await;
+    let (id, number) = world.created(&person("Max", "Mustermann")).await;
+    let before = world.record(&id);
+    world.sandbox.fault(Fault::on(System::Advoware).put(PARTY).answer(400, "Der Name ist gesperrt."));
+    world.edit(&id, &json!({ "emailAddress": "crm@example.org" }));
+    let mark = world.mark();
+    world.deliver().await;
+    world.settle_all().await;
+    let writes = world.writes_to(System::EspoCrm, mark);
+    assert_eq!(states(&writes), [state("failed", 1), state("failed", 2), state("permanently_failed", 3)]);
+    let record = world.record(&id);
+    assert_eq!(record["advowareLastSync"], before["advowareLastSync"], "a failure hides no edit");
+    assert_eq!(record["advowareRowId"], before["advowareRowId"]);
+    let notes = world.notes(&id);
+    assert!(notes.len() == 1 && notes[0].contains("Der Name ist gesperrt."), "{notes:?}");
+    let letters = world.queue.dead_letters(advosync::queue::Flow::Vmh, 10).await.unwrap();
+    assert_eq!(letters.len(), 1);
+    assert_eq!((letters[0].key.as_deref(), letters[0].errors.len()), (Some(id.as_str()), 3), "{letters:?}");
+    assert!(letters[0].errors.iter().all(|error| error.error.contains("Der Name ist gesperrt.")), "{letters:?}");
+
+    world.sandbox.clear_faults();
+    let replayed = world.redis.cli(&["FCALL", "advosync_replay", "2", "jobs:vmh:dead", "jobs:vmh", &letters[0].id]);
+    assert_eq!(replayed, "1");
+    world.settle_all().await;
+    assert_eq!(world.in_step(&id), number);
+    assert_eq!(world.redis.cli(&["XLEN", "jobs:vmh:dead"]), "0");
+    assert_eq!(world.notes(&id).len(), 1, "that it works again needs no note");
+}
+
+#[tokio::test]
+async fn what_espocrm_refuses_is_told_on_the_record() {
+    let world = World::with(&[("ADVOSYNC_RETRY_SCHEDULE", "1h")]).await;
+    let (id, number) = world.created(&person("Max", "Mustermann")).await;
+    world.lawyer(number, &json!({ "anrede": "A".repeat(101), "telGesch": "+4940987654" }));
+    let mark = world.mark();
+    world.sync(&id).await;
+    let record = world.record(&id);
+    assert_eq!((&record["syncStatus"], &record["syncRetryCount"]), (&json!("failed"), &json!(1)));
+    assert!(record["syncErrorMessage"].as_str().unwrap().contains("anrede"), "{record:?}");
+    assert_eq!(record["anrede"], "Herr");
+    assert_eq!(world.writes_to(System::Advoware, mark), []);
+    // Mended at its source; a person asks, so the retry is not waited for.
+    world.lawyer(number, &json!({ "anrede": "Frau" }));
+    world.done(&id).await;
+    world.in_step(&id);
+    assert_eq!(world.record(&id)["phoneNumber"], "+4940987654");
+}
+
+#[tokio::test]
+async fn the_echo_of_a_failure_burns_no_attempt() {
+    let world = World::with(&[("ADVOSYNC_RETRY_SCHEDULE", "1500ms")]).await;
+    world.sandbox.configure(|options| options.webhooks.honour_skip_own = false);
+    let (id, _) = world.created(&person("Max", "Mustermann")).await;
+    world.rest().await;
+    world.sandbox.fault(Fault::on(System::Advoware).put(PARTY).once().answer(400, "Gerade nicht."));
+    world.edit(&id, &json!({ "emailAddress": "crm@example.org" }));
+    let mark = world.mark();
+    world.deliver().await;
+    world.settle().await;
+    let puts =
+        || world.sandbox.calls().iter().filter(|call| call.method == "PUT" && call.system == System::Advoware).count();
+    assert_eq!((puts(), world.stats().await.scheduled), (1, 1));
+    assert!(world.sandbox.webhooks_waiting() > 0, "the failure is about to come back");
+    world.deliver().await;
+    world.settle().await;
+    assert_eq!((puts(), world.stats().await.scheduled), (1, 1), "the retry keeps its time");
+    world.rest().await;
+    world.in_step(&id);
+    assert_eq!(states(&world.writes_to(System::EspoCrm, mark)), [state("failed", 1), state("clean", 0)]);
+}
+
+#[tokio::test]
+async fn the_echo_of_giving_up_starts_nothing_anew() {
+    let world = World::with(&[("ADVOSYNC_MAX_ATTEMPTS", "2"), ("ADVOSYNC_RETRY_SCHEDULE", "50ms")]).await;
+    world.sandbox.configure(|options| options.webhooks.honour_skip_own = false);
+    let (id, _) = world.created(&person("Max", "Mustermann")).await;
+    world.rest().await;
+    world.sandbox.fault(Fault::on(System::Advoware).put(PARTY).answer(400, "Nie."));
+    world.edit(&id, &json!({ "emailAddress": "crm@example.org" }));
+    let mark = world.mark();
+    world.deliver().await;
+    world.settle_all().await;
+    assert_eq!(world.record(&id)["syncStatus"], "permanently_failed");
+    assert!(world.sandbox.webhooks_waiting() > 0, "our last word is about to come back");
+    world.rest().await;
+    assert_eq!(states(&world.writes_to(System::EspoCrm, mark)), [state("failed", 1), state("permanently_failed", 2)]);
+    assert_eq!((world.notes(&id).len(), world.stats().await.dead), (1, 1), "one dead letter, still open");
+    // Somebody works on the record: that is news.
+    world.sandbox.clear_faults();
+    world.edit(&id, &json!({ "phoneNumber": "+4940987654" }));
+    world.rest().await;
+    world.in_step(&id);
+    assert_eq!(world.stats().await.dead, 0, "the dead letter is settled");
+}

@@ -1,0 +1,88 @@
+//! An upstream that is down: its jobs wait, no attempt is burned once that is known, and all is made up for (Q9).
+
+use advosync_sandbox::{Fault, System};
+use serde_json::json;
+
+use super::person;
+use crate::support::world::World;
+
+async fn until_breaker(world: &World, upstream: &str, wanted: &str) {
+    let key = format!("upstream:{upstream}");
+    world.until(&format!("{upstream} is {wanted}"), async || world.redis.cli(&["HGET", &key, "state"]) == wanted).await;
+}
+
+#[tokio::test]
+async fn while_advoware_is_down_jobs_wait_and_afterwards_all_are_done() {
+    let world = World::start().await;
+    let (known, _) = world.created(&person("Max", "Mustermann")).await;
+    world.sandbox.fault(Fault::on(System::Advoware).answer(503, "Wartung"));
+    let early: Vec<String> = (0..6).map(|n| world.create(&person("Erika", &format!("Frueh{n}")))).collect();
+    world.deliver().await;
+    until_breaker(&world, "advoware", "open").await;
+    // Whatever comes now waits in the stream, untouched.
+    world.edit(&known, &json!({ "emailAddress": "crm@example.org" }));
+    let late: Vec<String> = (0..6).map(|n| world.create(&person("Erika", &format!("Spaet{n}")))).collect();
+    let mark = world.mark();
+    world.deliver().await;
+    // The probe fails at least once more.
+    world.sandbox.reset_counts();
+    world.until("the probe has asked", async || world.sandbox.count(System::Advoware).calls > 0).await;
+    assert_eq!(world.stats().await.dead, 0);
+    world.sandbox.clear_faults();
+    until_breaker(&world, "advoware", "closed").await;
+    world.settle_all().await;
+    let ids = [early, late.clone(), vec![known.clone()]].concat();
+    world.one_to_one(&ids);
+    for id in late.iter().chain([&known]) {
+        let told: Vec<_> =
+            world.writes_to(System::EspoCrm, mark).into_iter().filter(|effect| effect.key == *id).collect();
+        assert_eq!(told.len(), 1, "an outage is no failure of {id}: {told:?}");
+    }
+    assert_eq!(world.stats().await.dead, 0);
+}
+
+#[tokio::test]
+async fn when_everything_is_gone_for_a_while_nothing_is_lost() {
+    let world = World::with(&[("ADVOSYNC_RETRY_SCHEDULE", "50ms")]).await;
+    let mut pairs = Vec::new();
+    for n in 0..3 {
+        pairs.push(world.created(&person("Max", &format!("Muster{n}"))).await);
+    }
+    for (id, _) in &pairs {
+        world.edit(id, &json!({ "emailAddress": "crm@example.org" }));
+    }
+    world.sandbox.stop().await;
+    world.deliver().await;
+    until_breaker(&world, "espocrm", "open").await;
+    assert_eq!(world.stats().await.dead, 0);
+    world.sandbox.resume().await.unwrap();
+    world.settle_all().await;
+    for (id, number) in &pairs {
+        assert_eq!(world.in_step(id), *number);
+        assert_eq!(world.party(*number)["emailGesch"], "crm@example.org");
+    }
+    assert_eq!(world.stats().await.dead, 0);
+}
+
+#[tokio::test]
+async fn a_lockout_by_espocrm_is_recognised_and_not_made_longer() {
+    let world = World::start().await;
+    let (id, number) = world.created(&person("Max", "Mustermann")).await;
+    world.edit(&id, &json!({ "emailAddress": "crm@example.org" }));
+    // 403 with an empty body and no reason: the address is locked out (espocrm.md, Auth).
+    world.sandbox.fault(Fault::on(System::EspoCrm).once().answer(403, ""));
+    world.sandbox.reset_counts();
+    let mark = world.mark();
+    world.deliver().await;
+    until_breaker(&world, "espocrm", "open").await;
+    let said = world.redis.cli(&["HGET", "upstream:espocrm", "error"]);
+    assert!(said.contains("lock"), "{said}");
+    assert_eq!(world.sandbox.count(System::Advoware).calls, 0);
+    // The job waits for the minute that a lockout lasts; a person who knows better need not.
+    until_breaker(&world, "espocrm", "closed").await;
+    world.settle().await;
+    assert_eq!((world.stats().await.scheduled, world.stats().await.dead), (1, 0));
+    world.done(&id).await;
+    assert_eq!(world.in_step(&id), number);
+    assert_eq!(world.writes_to(System::EspoCrm, mark).len(), 1, "no failure was told");
+}
