@@ -5,6 +5,7 @@ pub mod completions;
 pub mod config;
 pub mod dead;
 pub mod doctor;
+mod help;
 pub mod records;
 pub mod schedule;
 #[cfg(test)]
@@ -17,26 +18,9 @@ use url::Url;
 
 use crate::settings::Role;
 
-const EXAMPLES: &str = "\
-Examples:
-  advosync up                      everything in one process, with a Redis of its own
-  advosync doctor                  is everything set up? what is to be done?
-  advosync sync SB --wait          sync one employee's calendar and wait for the end
-  advosync dead list               jobs that failed for good
-  advosync schedule '0 2 * * *'    when does this expression fire?
-
-Exit codes:
-  0   done
-  1   failed: the message says what to do
-  2   the command line is not understood
-  78  the settings are not usable: every fault is listed, nothing was started
-
-Settings come from the environment, .env and --config FILE; docs/settings.md describes all of them, `advosync config`
-shows which are in effect. Results go to stdout; logs, warnings and progress go to stderr.";
-
 /// Keeps Advoware, EspoCRM and Google Calendar in step, on a durable job queue in Redis.
 #[derive(Debug, Parser)]
-#[command(name = "advosync", version, about, after_help = EXAMPLES, propagate_version = true)]
+#[command(name = "advosync", version, about, after_help = help::MAIN, propagate_version = true)]
 pub struct Cli {
     /// Read settings from this TOML file too; the environment and .env beat it
     #[arg(long, global = true, value_name = "FILE")]
@@ -50,20 +34,28 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run all roles in one process on one port; starts a private Redis where none is configured
+    #[command(after_help = help::ROLE)]
     Up,
     /// Take webhooks and triggers over HTTP and enqueue jobs
+    #[command(after_help = help::ROLE)]
     Ingress,
     /// Run jobs; start as many as needed, on any machine
+    #[command(after_help = help::ROLE)]
     Worker,
     /// Enqueue what is due by schedule
+    #[command(after_help = help::ROLE)]
     Cron,
     /// Pass /api/advoware/… on to Advoware, signed in
+    #[command(after_help = help::ROLE)]
     Proxy,
     /// Serve the admin pages
+    #[command(after_help = help::ROLE)]
     Console,
     /// Set up or change the layout in Redis; safe to repeat
+    #[command(after_help = help::MIGRATE)]
     Migrate(DryRun),
     /// Show what waits, runs and failed, and whether the upstreams answer
+    #[command(after_help = help::STATUS)]
     Status(Json),
     /// Sync the calendar of one employee or of all
     Sync(records::SyncArgs),
@@ -72,10 +64,12 @@ pub enum Command {
     /// List, show, replay or discard jobs that failed for good
     Dead(dead::DeadArgs),
     /// Check settings, Redis and every upstream, and say what to do; exit code 1 where something is to be done
+    #[command(after_help = help::DOCTOR)]
     Doctor,
     /// Set up an outside system
     Setup(SetupArgs),
     /// Show the settings in effect and where each came from; secrets as ***
+    #[command(after_help = help::CONFIG)]
     Config(Json),
     /// Show when a cron expression fires
     Schedule(schedule::ScheduleArgs),
@@ -114,21 +108,9 @@ pub enum SetupSystem {
     Espocrm(EspocrmArgs),
 }
 
-const SETUP_EXAMPLES: &str = "\
-Examples:
-  advosync setup espocrm --dry-run                             what would be created? creates nothing
-  advosync setup espocrm --url http://advosync.example:3000    create it, and print the webhooks' secrets
-
-Needs ESPOCRM_API_BASE_URL, ESPOCRM_ADMIN_USER and ESPOCRM_ADMIN_PASSWORD (an administrator without two-factor sign-in), and
-better ESPOCRM_API_KEY too: then the API user owns the webhooks, and EspoCRM 9.2 and later does not send back what advosync
-itself has changed. Settings come from the environment, .env and --config FILE (docs/settings.md).
-
-Prints the list of all webhooks' ids and secrets to stdout: set ESPOCRM_WEBHOOK_SECRET to it. What was done is told on stderr.
-Safe to repeat. Exit codes: 0 everything is there, 1 something could not be created.";
-
 /// `setup espocrm`.
 #[derive(Debug, Args)]
-#[command(after_help = SETUP_EXAMPLES)]
+#[command(after_help = help::SETUP_ESPOCRM)]
 pub struct EspocrmArgs {
     /// Where EspoCRM reaches the ingress; /vmh/webhook/ENTITY/ACTION is put behind it
     #[arg(long, value_name = "URL", required_unless_present = "dry_run", value_parser = ingress_url)]

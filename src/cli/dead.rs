@@ -7,22 +7,14 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 
+use super::help;
 use crate::cron::schedule::Moment;
 use crate::queue::Flow;
 use crate::settings::parse_duration;
 
-const EXAMPLES: &str = "\
-Examples:
-  advosync dead list --flow vmh
-  advosync dead show 1780000000000-0
-  advosync dead replay 1780000000000-0
-  advosync dead replay --since 2h                 everything that died in the last two hours
-  advosync dead replay --topic calendar_sync_employee
-  advosync dead discard 1780000000000-0           for good: the job is not run again";
-
 /// `dead`.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = help::DEAD)]
 pub struct DeadArgs {
     /// What to do with dead jobs.
     #[command(subcommand)]

@@ -4,14 +4,8 @@ use std::str::FromStr;
 
 use clap::{ArgGroup, Args};
 
+use super::help;
 use crate::ingress::Target;
-
-const SYNC_EXAMPLES: &str = "\
-Examples:
-  advosync sync                          all employees
-  advosync sync SB --wait                one, and wait for the end: exit code 0 done, 1 failed or dead
-  advosync sync SB --anonymised          from now on without titles and details, until --full
-  advosync sync SB --confirm-deletions   carry out deletions that were withheld";
 
 /// `sync`.
 #[expect(
@@ -19,7 +13,7 @@ Examples:
     reason = "each is a flag of the command line, and clap keeps the exclusive two apart"
 )]
 #[derive(Debug, Args)]
-#[command(after_help = SYNC_EXAMPLES)]
+#[command(after_help = help::SYNC)]
 pub struct SyncArgs {
     /// The employee's Kürzel (1 to 20 letters, digits, `_` or `-`), or ALL
     #[arg(value_name = "KUERZEL|ALL", default_value = "ALL", value_parser = target)]
@@ -50,14 +44,9 @@ fn target(text: &str) -> Result<Target, String> {
     Target::parse(text).ok_or_else(|| "a Kürzel has 1 to 20 letters, digits, `_` or `-`".to_owned())
 }
 
-const RECORD_EXAMPLES: &str = "\
-Examples:
-  advosync record beteiligte 6a1f0c2d3e4b5a697 --wait      check it now and wait for the end
-  advosync record beteiligte 6a1f0c2d3e4b5a697 --inspect   what would be written? writes nothing";
-
 /// `record`.
 #[derive(Debug, Args)]
-#[command(after_help = RECORD_EXAMPLES, group = ArgGroup::new("how").args(["wait", "inspect"]))]
+#[command(after_help = help::RECORD, group = ArgGroup::new("how").args(["wait", "inspect"]))]
 pub struct RecordArgs {
     /// The mapping's name, such as beteiligte
     #[arg(value_name = "ENTITY")]

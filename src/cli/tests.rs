@@ -218,4 +218,12 @@ fn help_tells_of_examples_exit_codes_and_settings() {
     for text in ["Examples:", "78", "docs/settings.md", "stderr"] {
         assert!(help.contains(text), "{text}");
     }
+    let mut cli = Cli::command();
+    cli.build();
+    let with_settings =
+        cli.get_subcommands().filter(|it| !["setup", "schedule", "completions", "help"].contains(&it.get_name()));
+    for command in with_settings {
+        let help = command.clone().render_long_help().to_string();
+        assert!(help.contains("Exit codes:") && help.contains("docs/settings.md"), "{}", command.get_name());
+    }
 }

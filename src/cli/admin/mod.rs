@@ -24,7 +24,7 @@ use wait::Patience;
 
 /// Said wherever somebody asks for calendars; goes when calendar sync comes.
 const NO_CALENDARS_YET: &str =
-    "this version of advosync has no calendar sync yet, so these jobs wait in Redis for a later one";
+    "calendar sync comes with a later version of advosync; until then its jobs wait in Redis";
 
 /// Runs an admin command. `source` is what `settings` were read from.
 ///

@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 use chrono::Utc;
 use tokio::time::Instant;
 
+use super::NO_CALENDARS_YET;
 use super::progress::Progress;
 use crate::queue::{Ended, Flow, PATIENCE, Queue, Waiter};
 
@@ -66,11 +67,15 @@ pub(super) async fn wait(
             Instant::now()
         });
         if since.elapsed() >= patience.without_worker {
-            bail!(
-                "no worker reads the flow {flow}: the job stays queued and runs as soon as one does; start `advosync \
-                 worker`, or see with `advosync status` why none reads it"
-            );
+            bail!("no worker reads the flow {flow}, so the job stays queued: {}", remedy(flow));
         }
+    }
+}
+
+const fn remedy(flow: Flow) -> &'static str {
+    match flow {
+        Flow::Calendar => NO_CALENDARS_YET,
+        Flow::Vmh => "start `advosync worker`, or see with `advosync status` why none reads it",
     }
 }
 

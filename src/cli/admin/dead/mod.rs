@@ -72,7 +72,9 @@ impl Dead<'_> {
                 _ => None,
             };
             let count = self.parts.queue.replay(flow, &which, &entities).await?;
-            tracing::info!(%flow, count, "dead letters were replayed");
+            if count > 0 {
+                tracing::info!(%flow, count, "dead letters were replayed");
+            }
             replayed += count;
             let skipped = asked.map_or(0, |asked| asked.saturating_sub(count));
             if skipped > 0 {

@@ -64,7 +64,7 @@ fn without_worker(picture: &Picture, flow: Flow) -> Option<String> {
             format!("a worker with the settings of this machine would not read it: {}", lacks.join("; "))
         }
         (Flow::Vmh, true) => {
-            "start `advosync worker` or `advosync up`; one that runs lacks credentials and says so in its log"
+            "start `advosync worker` or `advosync up`; if one runs already, it lacks credentials, and its log says which"
                 .to_owned()
         }
     };
@@ -134,7 +134,7 @@ mod tests {
             change(picture.stats.flows.get_mut(name).unwrap());
         };
         check(&|it| flow(it, "vmh", &|it| it.workers = 0), &["flow vmh", "advosync worker"]);
-        check(&|it| flow(it, "calendar", &|it| it.workers = 0), &["flow calendar", "no calendar sync yet"]);
+        check(&|it| flow(it, "calendar", &|it| it.workers = 0), &["flow calendar", "later version"]);
         check(&|it| flow(it, "vmh", &|it| it.dead = 1), &["1 job has", "dead list --flow vmh"]);
         check(
             &|it| {

@@ -1,0 +1,123 @@
+//! What `--help` says beyond the options: examples, exit codes, where the settings are. A paragraph is one line, which
+//! clap wraps to the terminal.
+
+/// Ends the help of every command.
+macro_rules! ending {
+    ($codes:literal) => {
+        concat!(
+            "\n\nExit codes: ",
+            $codes,
+            "\nSettings: environment, .env and --config FILE; docs/settings.md describes them, `advosync config` \
+             shows which are in effect."
+        )
+    };
+}
+
+pub(super) const MAIN: &str = "\
+Examples:
+  advosync up                      everything in one process, with a Redis of its own
+  advosync doctor                  is everything set up? what is to be done?
+  advosync status                  what waits, runs and failed?
+  advosync sync SB --wait          sync one employee's calendar and wait for the end
+  advosync dead list               jobs that failed for good
+  advosync schedule '0 2 * * *'    when does this expression fire?
+  advosync COMMAND --help          options, examples and exit codes of one command
+
+Exit codes:
+  0   done
+  1   failed: the message says what to do
+  2   the command line is not understood
+  78  the settings are not usable: every fault is listed, nothing was started
+
+Settings come from the environment, .env and --config FILE; docs/settings.md describes all of them, \
+`advosync config` shows which are in effect. Results go to stdout; logs, warnings and progress go to stderr.";
+
+pub(super) const ROLE: &str = concat!(
+    "Runs until SIGTERM or Ctrl-C; running jobs then have ADVOSYNC_DRAIN_SECONDS to end.",
+    ending!("0 stopped as asked, 1 cannot run (the message says why), 78 settings not usable")
+);
+
+pub(super) const MIGRATE: &str = concat!(
+    "Examples:\n  advosync migrate --dry-run    what would be done?\n  advosync migrate",
+    ending!("0 the layout is in place, 1 failed (the message says what to do), 78 settings not usable")
+);
+
+pub(super) const STATUS: &str = concat!(
+    "\
+Examples:
+  advosync status                                              tables, and remarks on what to do
+  advosync status --json | jq .flows.vmh.dead
+
+Ready: asked for by people and webhooks; sweep: by schedules; scheduled: waits for its time, such as a \
+retry; parked: waits for another run of the same record or employee; dead: failed for good.",
+    ending!("0 also where something is wrong (see the remarks), 1 Redis is out of reach, 78 settings not usable")
+);
+
+pub(super) const SYNC: &str = concat!(
+    "\
+Examples:
+  advosync sync                          all employees
+  advosync sync SB --wait                one, and wait for the end
+  advosync sync SB --anonymised          from now on without titles and details, until --full
+  advosync sync SB --confirm-deletions   carry out deletions that were withheld
+
+A job that is queued already is not queued again. --wait gives up when no worker reads the calendars \
+for 20 seconds; the job stays queued.",
+    ending!("0 queued (with --wait: done), 1 failed or dead (the message says what to do), 78 settings not usable")
+);
+
+pub(super) const RECORD: &str = concat!(
+    "\
+Examples:
+  advosync record beteiligte 6a1f0c2d3e4b5a697             check it now
+  advosync record beteiligte 6a1f0c2d3e4b5a697 --wait      and wait for the end
+  advosync record beteiligte 6a1f0c2d3e4b5a697 --inspect   what would be written? writes nothing
+
+The id stands at the end of the record's address in EspoCRM: …/#CBeteiligte/view/6a1f0c2d3e4b5a697",
+    ending!(
+        "0 queued, or queued already (with --wait: done), 1 failed or dead (the message says what to do), 78 settings not usable"
+    )
+);
+
+pub(super) const DEAD: &str = concat!(
+    "\
+Examples:
+  advosync dead list --flow vmh
+  advosync dead show 1780000000000-0
+  advosync dead replay 1780000000000-0
+  advosync dead replay --since 2h                 everything that died in the last two hours
+  advosync dead replay --topic calendar_sync_employee
+  advosync dead discard 1780000000000-0           for good: the job is not run again
+
+Ids are looked for in both flows. An id that is not there stops the whole command: nothing is done.",
+    ending!("0 done, 1 no such job or Redis out of reach, 78 settings not usable")
+);
+
+pub(super) const DOCTOR: &str = concat!(
+    "\
+Prints one line a check: ok; warn: works, and deserves a look; FAIL: something is to be done, and what; \
+note: was not checked, and why. Changes nothing. Every check runs, whatever the others find.
+
+EspoCRM's webhooks are checked where ESPOCRM_ADMIN_USER and ESPOCRM_ADMIN_PASSWORD are set.",
+    ending!("0 nothing must be done, 1 at least one FAIL")
+);
+
+pub(super) const SETUP_ESPOCRM: &str = concat!(
+    "\
+Examples:
+  advosync setup espocrm --dry-run                           what would be created? creates nothing
+  advosync setup espocrm --url http://advosync.example:3000  create it, print the webhooks' secrets
+
+Needs ESPOCRM_API_BASE_URL, and ESPOCRM_ADMIN_USER and ESPOCRM_ADMIN_PASSWORD of an administrator \
+without two-factor sign-in. With ESPOCRM_API_KEY the API user owns the webhooks; EspoCRM 9.2 and later \
+then does not send back what advosync itself has changed.
+
+Prints all webhooks' ids and secrets to stdout: set ESPOCRM_WEBHOOK_SECRET to that list. What was done \
+is told on stderr. Safe to repeat.",
+    ending!("0 everything is there, 1 something could not be created, 78 settings not usable")
+);
+
+pub(super) const CONFIG: &str = concat!(
+    "Examples:\n  advosync config\n  advosync config --json | jq .settings.ADVOSYNC_LEASE",
+    ending!("0, or 78 where the settings are not usable: the faults are on stderr")
+);
