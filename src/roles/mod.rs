@@ -15,12 +15,14 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use axum::Router;
+use axum::http::StatusCode;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use parts::{BadMappings, Parts, queue_options};
 pub use private_redis::PrivateRedis;
 
+use crate::ingress::ApiError;
 use crate::queue::Flow;
 use crate::settings::{Role, Server, Settings, Upstream};
 
@@ -106,12 +108,19 @@ fn routes(role: Role, parts: &Parts) -> anyhow::Result<Router> {
     if matches!(role, Role::Console | Role::Up) {
         router = router.merge(crate::console::router(parts.console()));
     }
-    if matches!(role, Role::Proxy | Role::Up)
-        && let Some(proxy) = parts.proxy()?
-    {
-        router = router.merge(proxy);
+    if matches!(role, Role::Proxy | Role::Up) {
+        router = match parts.proxy()? {
+            Some(proxy) => router.merge(proxy),
+            None => router.route("/api/advoware/{*path}", axum::routing::any(not_configured)),
+        };
     }
     Ok(router)
+}
+
+/// `up` serves everybody else while Advoware's settings are incomplete.
+async fn not_configured() -> ApiError {
+    let message = "Advoware is not configured here; `advosync doctor` says which settings are missing";
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_configured", message)
 }
 
 /// A flow whose upstream is not configured is not read: its jobs wait.
