@@ -5,6 +5,7 @@ use crate::clients::advoware;
 use crate::sync::ledger::Pair;
 use crate::sync::record::execute::failure::ADVOWARE;
 use crate::sync::record::plan::{Both, Plan, needs_own_user, plan, version};
+use crate::sync::record::route::number_in;
 use crate::sync::record::{merge::Snapshot, status};
 use crate::worker::Failure;
 
@@ -21,10 +22,15 @@ impl Step<'_> {
         let party = match self.read_advoware(number).await {
             Ok(party) => party,
             Err(Failure::Failed { code: "advoware_missing", .. }) => {
+                if self.was_cleared(record, pair.as_ref()) {
+                    let reason = "its number was cleared in EspoCRM, and the party is gone".to_owned();
+                    self.end_pair(Some(number.to_owned()), reason).await?;
+                    return Box::pin(self.create(record, None)).await;
+                }
                 return Err(Failure::Failed {
                     code: "advoware_missing",
                     message: format!(
-                        "Not found in Advoware: {} {number}. If it was deleted there on purpose, clear {} in EspoCRM or delete the record",
+                        "Not found in Advoware: {} {number}. If it was deleted there on purpose, delete the record, or clear {} in EspoCRM to have it created anew",
                         sync.mapping.name, sync.mapping.espocrm.link
                     ),
                     retry_after: None,
@@ -36,6 +42,14 @@ impl Step<'_> {
             Both { espocrm: record, advoware: &party, pair: pair.as_ref(), number, own_user: own_user.as_deref() };
         let plan = plan(&sync.mapping, both, self.now());
         self.carry_out(record, &party, number, pair, &plan).await
+    }
+
+    /// Whether a person took the number out of a record that had it. A create that died before it could write the
+    /// number looks alike, but has never been seen in step.
+    fn was_cleared(&self, record: &Record, pair: Option<&Pair>) -> bool {
+        let ends = &self.sync.mapping.espocrm;
+        let synced = record.get(&ends.last_sync).and_then(serde_json::Value::as_str).is_some_and(|at| !at.is_empty());
+        synced && number_in(record, &ends.link).is_none() && pair.is_some_and(|pair| pair.row_id.is_some())
     }
 
     /// A number that another record is paired with must not be written to by this one.
