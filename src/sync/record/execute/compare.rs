@@ -84,7 +84,7 @@ impl Step<'_> {
             number: number.to_owned(),
             row_id: version(mapping, party),
             snapshot: base.cloned(),
-            note: plan.note.clone().or_else(|| pair.as_ref().and_then(|pair| pair.note.clone())),
+            note: owed(pair.as_ref().and_then(|pair| pair.note.as_deref()), plan.note.as_deref()),
             at: self.now(),
         };
         if plan.note.is_some() && plan.put.is_some() {
@@ -184,5 +184,17 @@ impl Step<'_> {
             tracing::warn!(record = self.id, field = problem.field, "a value cannot be read and is left alone");
             report.remarks.push(format!("{} cannot be read and is left alone", problem.field));
         }
+    }
+}
+
+/// What the record's readers are to be told: an older note may be the only place that still has the values in it. The
+/// first line has the time; a run that is repeated after a crash says the rest again, and that once is enough.
+fn owed(before: Option<&str>, now: Option<&str>) -> Option<String> {
+    let text = |note: &str| note.split_once('\n').map(|(_, text)| text.trim().to_owned());
+    match (before, now) {
+        (Some(before), Some(now)) if text(now).is_none_or(|text| !before.ends_with(&text)) => {
+            Some(format!("{before}\n\n{now}"))
+        }
+        (before, now) => before.or(now).map(str::to_owned),
     }
 }
