@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::topic::{Lane, Topic};
 
+/// The field that says why a job waits.
+pub(super) const REASON: &str = "reason";
+
 /// A failed attempt, kept on the entry until it succeeds or is dead.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttemptError {
@@ -123,6 +126,12 @@ impl Job {
         self.failures.saturating_add(1)
     }
 
+    /// Whether it, or a job that it replaces, was begun before and had to wait.
+    #[must_use]
+    pub fn has_waited(&self) -> bool {
+        self.failures > 0 || self.extra.iter().any(|(name, _)| name == REASON)
+    }
+
     /// The flat fields of a stream entry.
     pub(super) fn fields(&self) -> Vec<String> {
         let mut out = vec!["topic".into(), self.topic.to_string(), "key".into(), self.key.clone()];
@@ -154,6 +163,9 @@ impl Job {
         if earlier.failures > self.failures {
             self.failures = earlier.failures;
             self.errors = earlier.errors;
+        }
+        if !self.has_waited() {
+            self.extra.extend(earlier.extra.into_iter().filter(|(name, _)| name == REASON));
         }
     }
 }
