@@ -7,6 +7,8 @@ use super::topic::{Lane, Topic};
 
 /// The field that says why a job waits.
 pub(super) const REASON: &str = "reason";
+/// A job has a dozen fields; Redis' Lua moves at most some thousands of values at once.
+const MAX_FIELDS: usize = 1_000;
 
 /// A failed attempt, kept on the entry until it succeeds or is dead.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +59,9 @@ pub enum Malformed {
     /// A field that every job has is missing or empty.
     #[error("the entry has no field `{0}`; write it as: XADD jobs:vmh '*' topic vmh.beteiligte.sync_check key <id>")]
     Missing(&'static str),
+    /// More fields than could ever be moved.
+    #[error("the entry has {0} fields, a job has at most {MAX_FIELDS}")]
+    TooManyFields(usize),
     /// Fields are text.
     #[error("a field of the entry is not UTF-8 text")]
     NotText,
@@ -68,6 +73,9 @@ pub enum Malformed {
 impl Job {
     /// Reads a stream entry as Redis gives it.
     pub(super) fn read_raw(id: &str, fields: Vec<(Vec<u8>, Vec<u8>)>, lane: Lane) -> Result<Self, Malformed> {
+        if fields.len() > MAX_FIELDS {
+            return Err(Malformed::TooManyFields(fields.len()));
+        }
         let text = |bytes| String::from_utf8(bytes).map_err(|_| Malformed::NotText);
         let fields: Result<Vec<_>, _> =
             fields.into_iter().map(|(name, value)| Ok((text(name)?, text(value)?))).collect();
