@@ -260,6 +260,8 @@ local function bury(keys, args)
   if not owned(stream, group, consumer, id, id)[id] then return 0 end
   local entry = redis.call('XRANGE', stream, id, id)[1]
   local fields = entry and entry[2] or {}
+  -- more values than unpack() takes: kept as one field, so that no entry can stop its reader
+  if #fields > 2 * CHUNK then fields = { 'fields', cjson.encode(fields) } end
   for i = 4, #args do fields[#fields + 1] = args[i] end
   redis.call('XADD', dead, '*', unpack(fields))
   drop(stream, group, { id })

@@ -9,7 +9,7 @@ use super::Queue;
 use super::claim::{Claim, Claimed, PendingSets};
 use super::error::QueueError;
 use super::functions::Call;
-use super::job::{AttemptError, Job};
+use super::job::{AttemptError, Job, REASON};
 use super::keys::GROUP;
 use super::outcome::{Fault, Outcome};
 use super::topic::{Flow, Lane};
@@ -109,13 +109,13 @@ impl Finish {
 
 fn without_reason(job: &Job) -> Job {
     let mut job = job.clone();
-    job.extra.retain(|(name, _)| name != "reason");
+    job.extra.retain(|(name, _)| name != REASON);
     job
 }
 
 fn with_reason(job: &Job, reason: &str) -> Vec<String> {
     let mut job = without_reason(job);
-    job.extra.push(("reason".to_owned(), reason.to_owned()));
+    job.extra.push((REASON.to_owned(), reason.to_owned()));
     job.fields()
 }
 

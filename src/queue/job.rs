@@ -5,6 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use super::topic::{Lane, Topic};
 
+/// The field that says why a job waits.
+pub(super) const REASON: &str = "reason";
+/// A job has a dozen fields; Redis' Lua moves at most some thousands of values at once.
+const MAX_FIELDS: usize = 1_000;
+
 /// A failed attempt, kept on the entry until it succeeds or is dead.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttemptError {
@@ -54,6 +59,9 @@ pub enum Malformed {
     /// A field that every job has is missing or empty.
     #[error("the entry has no field `{0}`; write it as: XADD jobs:vmh '*' topic vmh.beteiligte.sync_check key <id>")]
     Missing(&'static str),
+    /// More fields than could ever be moved.
+    #[error("the entry has {0} fields, a job has at most {MAX_FIELDS}")]
+    TooManyFields(usize),
     /// Fields are text.
     #[error("a field of the entry is not UTF-8 text")]
     NotText,
@@ -65,6 +73,9 @@ pub enum Malformed {
 impl Job {
     /// Reads a stream entry as Redis gives it.
     pub(super) fn read_raw(id: &str, fields: Vec<(Vec<u8>, Vec<u8>)>, lane: Lane) -> Result<Self, Malformed> {
+        if fields.len() > MAX_FIELDS {
+            return Err(Malformed::TooManyFields(fields.len()));
+        }
         let text = |bytes| String::from_utf8(bytes).map_err(|_| Malformed::NotText);
         let fields: Result<Vec<_>, _> =
             fields.into_iter().map(|(name, value)| Ok((text(name)?, text(value)?))).collect();
@@ -123,6 +134,12 @@ impl Job {
         self.failures.saturating_add(1)
     }
 
+    /// Whether it, or a job that it replaces, was begun before and had to wait.
+    #[must_use]
+    pub fn has_waited(&self) -> bool {
+        self.failures > 0 || self.extra.iter().any(|(name, _)| name == REASON)
+    }
+
     /// The flat fields of a stream entry.
     pub(super) fn fields(&self) -> Vec<String> {
         let mut out = vec!["topic".into(), self.topic.to_string(), "key".into(), self.key.clone()];
@@ -154,6 +171,9 @@ impl Job {
         if earlier.failures > self.failures {
             self.failures = earlier.failures;
             self.errors = earlier.errors;
+        }
+        if !self.has_waited() {
+            self.extra.extend(earlier.extra.into_iter().filter(|(name, _)| name == REASON));
         }
     }
 }

@@ -128,6 +128,7 @@ pub struct Run {
     pub redelivered: bool,
     freshness: Arc<Freshness>,
     memo: Arc<OnceLock<String>>,
+    only_asked: Arc<OnceLock<&'static str>>,
 }
 
 /// When the lease was known to be held for the last time.
@@ -162,6 +163,7 @@ impl Run {
             redelivered: claim.deliveries() > 1,
             freshness: Arc::new(Freshness { start: claimed_at, confirmed_ms: AtomicU64::new(0), lease }),
             memo: Arc::new(OnceLock::new()),
+            only_asked: Arc::new(OnceLock::new()),
         }
     }
 
@@ -185,6 +187,16 @@ impl Run {
     #[must_use]
     pub fn memorised(&self) -> Option<&str> {
         self.memo.get().map(String::as_str)
+    }
+
+    /// Says that the run needs no other upstream than this one: its success says nothing about the others.
+    pub fn asks_only(&self, upstream: &'static str) {
+        let _ = self.only_asked.set(upstream);
+    }
+
+    /// Whether a success of the run shows that this upstream works.
+    pub(super) fn speaks_for(&self, upstream: &str) -> bool {
+        self.only_asked.get().is_none_or(|only| *only == upstream)
     }
 
     pub(super) fn left(&self) -> Duration {

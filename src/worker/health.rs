@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::handler::Probe;
+use super::handler::{Probe, Run};
 use crate::queue::{BreakerState, Queue, QueueError};
 
 /// The upstreams that a flow needs.
@@ -39,8 +39,8 @@ impl Health {
     }
 
     /// A run succeeded, and so did its calls: a row of failures ends here. Costs a call only after a failure.
-    pub(super) async fn succeeded(&self, queue: &Queue) {
-        for watched in &self.upstreams {
+    pub(super) async fn succeeded(&self, queue: &Queue, run: &Run) {
+        for watched in self.upstreams.iter().filter(|watched| run.speaks_for(watched.probe.name())) {
             if watched.suspect.swap(false, Ordering::AcqRel)
                 && queue.restore_upstream(watched.probe.name()).await.is_err()
             {

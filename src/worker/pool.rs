@@ -240,7 +240,7 @@ async fn run_one(
     };
     let failure = match ended {
         Ok(Ok(Success { result, detail })) => {
-            options.health.succeeded(&options.queue).await;
+            options.health.succeeded(&options.queue, run).await;
             return Some(Outcome::Done { result, detail });
         }
         Ok(Err(failure)) => failure,

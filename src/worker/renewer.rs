@@ -1,6 +1,7 @@
 //! Keeps the leases of running jobs, and stops those that were lost.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -48,19 +49,35 @@ impl Leases {
                 continue;
             }
             let asked_at = Instant::now();
-            let held = queue.renew(&consumer, lease, &leases).await;
+            let mut asking = pin!(queue.renew(&consumer, lease, &leases));
+            let held = loop {
+                tokio::select! {
+                    held = &mut asking => break held,
+                    // An answer may take longer than the lease has left.
+                    () = tokio::time::sleep(lease / 16) => self.give_up(lease / 8),
+                }
+            };
+            if held.is_err() {
+                // Redis is away: there may be time for another try.
+                self.give_up(lease / 8);
+                tick.reset_after(lease / 16);
+            }
             let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             for (at, id) in ids.iter().enumerate() {
                 let Some(kept) = all.get(id) else { continue };
                 match &held {
                     Ok(held) if held[at] => kept.run.confirm_as_of(asked_at),
                     Ok(_) => kept.lost.cancel(),
-                    // Redis is away: the lease counts as lost once it may have run out over there.
-                    Err(_) if kept.run.left() < lease / 8 => kept.lost.cancel(),
                     Err(_) => {}
                 }
             }
         }
+    }
+
+    /// Stops what has so little of its lease left that it may run out over there before anything else is known.
+    fn give_up(&self, left: Duration) {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.values().filter(|kept| kept.run.left() < left).for_each(|kept| kept.lost.cancel());
     }
 }
 

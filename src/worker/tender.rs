@@ -30,7 +30,9 @@ impl Tender {
         let mut pause = Duration::ZERO;
         while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
             pause = TICK;
-            match self.tick().await {
+            // A probe may hang for as long as its upstream does; nobody waits for that at the end.
+            let Some(tended) = stop.run_until_cancelled(self.tick()).await else { break };
+            match tended {
                 Ok(next) => {
                     if away {
                         tracing::info!(flow = %self.flow, "redis is back");

@@ -37,7 +37,10 @@ impl Handler for Records {
             return Err(Failure::Final { code: "unknown_entity", message: format!("no mapping serves {}", job.topic) });
         };
         match &job.topic {
-            Topic::Sweep { .. } => sync.sweep(&self.queue).await,
+            Topic::Sweep { .. } => {
+                run.asks_only(super::execute::ESPOCRM);
+                sync.sweep(&self.queue).await
+            }
             Topic::Inspect { .. } => sync.inspect(job, run, &self.queue).await,
             _ => sync.run(job, run).await.map(Success::from),
         }

@@ -44,7 +44,7 @@ pub fn route(
         if !left.is_zero() {
             return Route::Wait(left);
         }
-        // A number that a person has entered settles what the create came to; the pair closes the intent.
+        // A number can only be a person's word then: what this create did or did not do is decided.
         if record.is_some_and(|record| number_in(record, &mapping.espocrm.link).is_none()) {
             return Route::Recover(intent);
         }
@@ -111,7 +111,7 @@ mod tests {
         assert_eq!(check(unlinked.clone(), None, None), Route::Create);
         assert_eq!(check(linked.clone(), None, None), compare("17", None));
         assert_eq!(check(linked.clone(), Some(pair("17")), None), compare("17", Some(pair("17"))));
-        assert_eq!(check(linked, Some(pair("18")), None), compare("17", None), "set by hand: first contact");
+        assert_eq!(check(linked.clone(), Some(pair("18")), None), compare("17", None), "set by hand: first contact");
         assert_eq!(check(unlinked.clone(), Some(pair("18")), None), compare("18", Some(pair("18"))));
         assert_eq!(check(None, Some(pair("18")), None), Route::Dissolve(Some(pair("18"))));
         assert_eq!(check(None, None, None), Route::Dissolve(None));
@@ -119,9 +119,8 @@ mod tests {
         assert_eq!(check(None, None, Some(intent(20))), Route::Wait(Duration::from_secs(40)), "an orphan could follow");
         assert_eq!(check(unlinked, None, Some(intent(60))), Route::Recover(intent(60)));
         assert_eq!(check(None, None, Some(intent(60))), Route::Dissolve(None));
-        let entered = Some(json!({ "id": "a", "advowareId": 17 }));
-        assert_eq!(check(entered.clone(), None, Some(intent(20))), Route::Wait(Duration::from_secs(40)));
-        assert_eq!(check(entered, None, Some(intent(60))), compare("17", None), "a person has decided");
+        assert_eq!(check(linked.clone(), None, Some(intent(20))), Route::Wait(Duration::from_secs(40)));
+        assert_eq!(check(linked, None, Some(intent(60))), compare("17", None), "a person has decided");
     }
 
     #[test]

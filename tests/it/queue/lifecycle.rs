@@ -291,3 +291,25 @@ async fn everything_survives_a_killed_redis() {
     let mut worker = consumer(&queue, "w", LONG);
     assert_eq!(next(&mut worker).await.len(), 2);
 }
+
+#[tokio::test]
+async fn an_entry_with_thousands_of_fields_stops_nobody() {
+    let redis = Redis::start();
+    let queue = redis.prepared().await;
+    let mut raw = redis.raw().await;
+    for start in [["topic", "vmh.beteiligte.update"], ["no", "job"]] {
+        let mut cmd = redis::cmd("XADD");
+        cmd.arg("jobs:vmh").arg("*").arg(&start).arg("key").arg("a");
+        (0..5_000).for_each(|n| {
+            cmd.arg(n).arg("x");
+        });
+        let _: String = cmd.query_async(&mut raw).await.unwrap();
+    }
+    enqueue(&queue, RecordAction::Update, &["b"]).await;
+    let claimed = one(&mut consumer(&queue, "w", LONG)).await;
+    assert_eq!(claimed.job.key, "b");
+    let letters = queue.dead_letters(Flow::Vmh, 10).await.unwrap();
+    assert_eq!(letters.len(), 2);
+    assert!(letters.iter().all(|letter| letter.code.as_deref() == Some("malformed")), "{letters:?}");
+    assert!(letters.iter().all(|letter| letter.fields["fields"].contains("\"4999\",\"x\"")), "whole");
+}

@@ -2,6 +2,7 @@
 
 mod layout;
 mod lifecycle;
+mod pool;
 
 use std::time::Duration;
 

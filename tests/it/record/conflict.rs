@@ -95,3 +95,18 @@ async fn a_note_that_cannot_be_written_stops_no_sync_and_stays_owed() {
     assert_eq!(notes.len(), 1, "{notes:?}");
     assert!(notes[0].contains("kanzlei2@example.org"), "{notes:?}");
 }
+
+#[tokio::test]
+async fn a_note_that_is_owed_is_not_forgotten_over_the_next_one() {
+    let world = World::start().await;
+    let (id, number) = world.created(&person("Max", "Mustermann")).await;
+    world.sandbox.fault(Fault::on(System::EspoCrm).post("*/Note").once().answer(503, ""));
+    for n in 1..=2 {
+        world.edit(&id, &json!({ "emailAddress": format!("crm{n}@example.org") }));
+        world.lawyer(number, &json!({ "emailGesch": format!("kanzlei{n}@example.org") }));
+        world.deliver().await;
+        world.settle_all().await;
+    }
+    let notes = world.notes(&id).concat();
+    assert!(notes.contains("kanzlei1@") && notes.contains("kanzlei2@"), "values that lost are nowhere else: {notes}");
+}

@@ -76,3 +76,20 @@ async fn a_party_that_is_gone_is_a_failure_and_not_a_new_party() {
     assert_eq!(world.writes_to(System::Advoware, mark), []);
     assert_eq!((world.stats().await.dead, world.notes(&id).len()), (1, 1));
 }
+
+#[tokio::test]
+async fn a_number_that_is_cleared_because_its_party_is_gone_makes_a_new_party() {
+    let world = World::with(&[("ADVOSYNC_MAX_ATTEMPTS", "1")]).await;
+    let (id, number) = world.created(&person("Max", "Mustermann")).await;
+    world.sandbox.people().lawyer_delete(BETEILIGTE, number).unwrap();
+    world.edit(&id, &json!({ "emailAddress": "neu@example.org" }));
+    world.deliver().await;
+    world.settle_all().await;
+    assert_eq!(world.record(&id)["syncStatus"], "permanently_failed");
+    // What the message on the record says may be done.
+    world.edit(&id, &json!({ "advowareId": null }));
+    world.deliver().await;
+    world.settle_all().await;
+    assert_ne!(world.in_step(&id), number);
+    assert_eq!((world.parties().len(), world.stats().await.dead), (1, 0));
+}

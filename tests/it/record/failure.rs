@@ -1,6 +1,6 @@
 //! Attempts that fail: what the record shows, when it is given up, and how it comes back.
 
-use advosync_sandbox::{Effect, Fault, Phase, System};
+use advosync_sandbox::{Action, Effect, Fault, Phase, System};
 use serde_json::{Value, json};
 
 use super::{PARTY, on_post, person, put_to_record};
@@ -160,4 +160,29 @@ async fn a_worker_that_dies_with_its_report_on_the_record_loses_neither_the_retr
     world.in_step(&passing);
     assert_eq!(world.record(&lasting)["syncStatus"], "permanently_failed");
     assert_eq!((world.stats().await.dead, world.notes(&lasting).len()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_late_echo_does_not_swallow_a_replay_that_waits() {
+    let world = World::with(&[("ADVOSYNC_MAX_ATTEMPTS", "1")]).await;
+    world.sandbox.configure(|options| options.webhooks.honour_skip_own = false);
+    let (id, _) = world.created(&person("Max", "Mustermann")).await;
+    world.rest().await;
+    world.sandbox.fault(Fault::on(System::Advoware).put(PARTY).answer(400, "Nie."));
+    world.edit(&id, &json!({ "emailAddress": "crm@example.org" }));
+    world.deliver().await;
+    world.settle_all().await;
+    assert_eq!(world.record(&id)["syncStatus"], "permanently_failed");
+    world.sandbox.clear_faults();
+    // A person replays it; Advoware asks for patience, which burns no attempt.
+    let headers = [("Retry-After".to_owned(), "2".to_owned())].into();
+    let patience = Action::AnswerBefore { status: 429, body: String::new(), headers };
+    world.sandbox.fault(Fault::on(System::Advoware).once().then(patience));
+    world.redis.cli(&["FCALL", "advosync_replay", "2", "jobs:vmh:dead", "jobs:vmh", "all"]);
+    world.settle().await;
+    assert_eq!(world.stats().await.scheduled, 1);
+    // Only now our own last word comes back.
+    world.deliver().await;
+    world.settle_all().await;
+    world.in_step(&id);
 }

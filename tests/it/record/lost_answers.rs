@@ -150,3 +150,21 @@ async fn a_create_that_never_gets_an_answer_becomes_a_dead_letter_and_makes_one_
     world.settle_all().await;
     world.one_to_one(&[id]);
 }
+
+#[tokio::test]
+async fn a_number_that_a_person_enters_ends_an_interrupted_create() {
+    let world = World::with(&HASTY).await;
+    world.sandbox.fault(on_post("Mustermann").once().cut());
+    let id = world.create(&person("Max", "Mustermann"));
+    world.deliver().await;
+    world.settle().await;
+    // The search would not find this one; the person knows better.
+    let there = json!({ "vorname": "Maximilian", "name": "Mustermann" });
+    let number = world.sandbox.people().lawyer_create(BETEILIGTE, &there).unwrap();
+    world.edit(&id, &json!({ "advowareId": number }));
+    world.deliver().await;
+    world.settle_all().await;
+    assert_eq!((world.creates(), world.parties().len()), (0, 1), "no second party beside the one that was chosen");
+    assert_eq!(world.in_step(&id), number);
+    assert_eq!(world.redis.cli(&["HLEN", "ledger:beteiligte:intents"]), "0");
+}

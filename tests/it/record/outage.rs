@@ -1,5 +1,6 @@
 //! An upstream that is down: its jobs wait, no attempt is burned once that is known, and all is made up for (Q9).
 
+use advosync::queue::{Batch, Lane, Topic};
 use advosync_sandbox::{Fault, System};
 use serde_json::json;
 
@@ -85,4 +86,22 @@ async fn a_lockout_by_espocrm_is_recognised_and_not_made_longer() {
     world.done(&id).await;
     assert_eq!(world.in_step(&id), number);
     assert_eq!(world.writes_to(System::EspoCrm, mark).len(), 1, "no failure was told");
+}
+
+#[tokio::test]
+async fn a_run_that_did_not_need_advoware_says_nothing_about_its_failures() {
+    let world = World::with(&[("ADVOSYNC_RETRY_SCHEDULE", "1h")]).await;
+    world.sandbox.fault(Fault::on(System::Advoware).answer(503, "Wartung"));
+    world.create(&person("Max", "Mustermann"));
+    world.deliver().await;
+    world.settle().await;
+    let failures = || world.redis.cli(&["HGET", "upstream:advoware", "failures"]);
+    assert_eq!(failures(), "1");
+    assert_eq!(world.done("0000000000000dead").await, "gone");
+    assert_eq!(failures(), "1", "only EspoCRM was asked");
+    let sweep = Topic::Sweep { entity: "beteiligte".to_owned() };
+    let mut waiter = world.queue.waiter(sweep.clone(), "all").await.unwrap();
+    world.queue.enqueue(&Batch::new(sweep, Lane::Sweep, &["all".to_owned()], "test")).await.unwrap();
+    while waiter.poll().await.unwrap().is_none() {}
+    assert_eq!(failures(), "1", "a sweep lists at EspoCRM alone");
 }

@@ -5,6 +5,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use advosync::queue::{Options, Queue, Server};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tempfile::TempDir;
 
 /// A running redis-server.
@@ -59,6 +61,12 @@ impl Redis {
             let _ = child.kill();
             let _ = child.wait();
         }
+    }
+
+    /// Freezes it as an overloaded machine would: connections stay, answers do not come.
+    pub fn freeze(&self) {
+        let pid = i32::try_from(self.child.as_ref().unwrap().id()).unwrap();
+        kill(Pid::from_raw(pid), Signal::SIGSTOP).unwrap();
     }
 
     /// Starts it again, on the same port, with what it kept.

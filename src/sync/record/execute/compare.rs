@@ -5,6 +5,7 @@ use crate::clients::advoware;
 use crate::sync::ledger::Pair;
 use crate::sync::record::execute::failure::ADVOWARE;
 use crate::sync::record::plan::{Both, Plan, needs_own_user, plan, version};
+use crate::sync::record::route::number_in;
 use crate::sync::record::{merge::Snapshot, status};
 use crate::worker::Failure;
 
@@ -21,10 +22,15 @@ impl Step<'_> {
         let party = match self.read_advoware(number).await {
             Ok(party) => party,
             Err(Failure::Failed { code: "advoware_missing", .. }) => {
+                if self.was_cleared(record, pair.as_ref()) {
+                    let reason = "its number was cleared in EspoCRM, and the party is gone".to_owned();
+                    self.end_pair(Some(number.to_owned()), reason).await?;
+                    return Box::pin(self.create(record, None)).await;
+                }
                 return Err(Failure::Failed {
                     code: "advoware_missing",
                     message: format!(
-                        "Not found in Advoware: {} {number}. If it was deleted there on purpose, clear {} in EspoCRM or delete the record",
+                        "Not found in Advoware: {} {number}. If it was deleted there on purpose, delete the record, or clear {} in EspoCRM to have it created anew",
                         sync.mapping.name, sync.mapping.espocrm.link
                     ),
                     retry_after: None,
@@ -36,6 +42,14 @@ impl Step<'_> {
             Both { espocrm: record, advoware: &party, pair: pair.as_ref(), number, own_user: own_user.as_deref() };
         let plan = plan(&sync.mapping, both, self.now());
         self.carry_out(record, &party, number, pair, &plan).await
+    }
+
+    /// Whether a person took the number out of a record that had it. A create that died before it could write the
+    /// number looks alike, but has never been seen in step.
+    fn was_cleared(&self, record: &Record, pair: Option<&Pair>) -> bool {
+        let ends = &self.sync.mapping.espocrm;
+        let synced = record.get(&ends.last_sync).and_then(serde_json::Value::as_str).is_some_and(|at| !at.is_empty());
+        synced && number_in(record, &ends.link).is_none() && pair.is_some_and(|pair| pair.row_id.is_some())
     }
 
     /// A number that another record is paired with must not be written to by this one.
@@ -75,7 +89,7 @@ impl Step<'_> {
             number: number.to_owned(),
             row_id: version(mapping, party),
             snapshot: base.cloned(),
-            note: plan.note.clone().or_else(|| pair.as_ref().and_then(|pair| pair.note.clone())),
+            note: owed(pair.as_ref().and_then(|pair| pair.note.as_deref()), plan.note.as_deref()),
             at: self.now(),
         };
         if plan.note.is_some() && plan.put.is_some() {
@@ -175,5 +189,17 @@ impl Step<'_> {
             tracing::warn!(record = self.id, field = problem.field, "a value cannot be read and is left alone");
             report.remarks.push(format!("{} cannot be read and is left alone", problem.field));
         }
+    }
+}
+
+/// What the record's readers are to be told: an older note may be the only place that still has the values in it. The
+/// first line has the time; a run that is repeated after a crash says the rest again, and that once is enough.
+fn owed(before: Option<&str>, now: Option<&str>) -> Option<String> {
+    let text = |note: &str| note.split_once('\n').map(|(_, text)| text.trim().to_owned());
+    match (before, now) {
+        (Some(before), Some(now)) if text(now).is_none_or(|text| !before.ends_with(&text)) => {
+            Some(format!("{before}\n\n{now}"))
+        }
+        (before, now) => before.or(now).map(str::to_owned),
     }
 }

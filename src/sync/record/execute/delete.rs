@@ -1,6 +1,6 @@
 //! The record is gone at EspoCRM: the pair ends, and what it was is kept.
 
-use super::{Report, Step, failure};
+use super::{ESPOCRM, Report, Step, failure};
 use crate::clients::advoware;
 use crate::sync::ledger::{Dissolved, Pair, Written};
 use crate::sync::record::execute::Withheld;
@@ -14,14 +14,17 @@ impl Step<'_> {
         let mut report = Report::new(if pair.is_some() { "dissolved" } else { "gone" });
         let number = pair.map(|pair| pair.number);
         report.number.clone_from(&number);
+        let mut deletes = false;
         let mut reason = "deleted in EspoCRM; the party stays in Advoware".to_owned();
         if let (Some(number), OnDelete::Delete) = (&number, self.sync.mapping.on_delete) {
             if self.sync.write_protection {
                 report.result = "withheld";
                 report.withheld = Some(Withheld { method: "DELETE", fields: Vec::new() });
+                self.run.asks_only(ESPOCRM);
                 return Ok(report);
             }
             self.run.check()?;
+            deletes = true;
             match self.sync.advoware.delete(&self.sync.mapping.advoware.path, number).await {
                 Ok(()) | Err(advoware::Error::NotFound { .. }) => {
                     "deleted in EspoCRM and in Advoware".clone_into(&mut reason);
@@ -29,11 +32,20 @@ impl Step<'_> {
                 Err(error) => return Err(failure::advoware(&error)),
             }
         }
+        if !deletes {
+            self.run.asks_only(ESPOCRM);
+        }
+        self.end_pair(number, reason).await?;
+        Ok(report)
+    }
+
+    /// Ends what the ledger has of this record, and keeps what it was.
+    pub(super) async fn end_pair(&self, number: Option<String>, reason: String) -> Result<(), Failure> {
         let fence = (self.run.fence.0.as_str(), self.run.fence.1.as_str());
         let dissolved = Dissolved { number, at: self.now(), reason };
         match self.sync.ledger.dissolve(fence, self.id, &dissolved).await.map_err(failure::ledger)? {
             Written::Fenced => Err(Failure::LeaseLost),
-            _ => Ok(report),
+            _ => Ok(()),
         }
     }
 }

@@ -88,9 +88,9 @@ impl Sync {
     /// change of the record.
     async fn skip_echo(&self, job: &Job, run: &Run, record: &Record) -> Result<(), Failure> {
         let seen = status::fingerprint(&self.mapping, record);
-        // A retry whose time has come is no echo, although its first words came by webhook. Nor is the job itself, whose
-        // worker died after the report and before the retry or the dead letter was stored.
-        let fresh = !run.redelivered && (run.retry_due.is_some() || job.failures == 0);
+        // A job that has waited and whose time has come is no echo, although its first words came by webhook. Nor is one
+        // whose worker died after the report and before the retry or the dead letter was stored.
+        let fresh = !run.redelivered && (run.retry_due.is_some() || !job.has_waited());
         let echo = fresh
             && job.source.as_deref() == Some("webhook")
             && status::says_failed(&self.mapping, record)
