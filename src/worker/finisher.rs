@@ -40,6 +40,7 @@ pub(super) async fn finish_all(queue: Queue, consumer: String, mut ended: mpsc::
 
 async fn finish(queue: &Queue, consumer: &str, batch: &[Finish], all_lost: impl Fn() -> bool) {
     let since = Instant::now();
+    let mut told = false;
     loop {
         match queue.finish(consumer, batch).await {
             Ok(answers) => {
@@ -54,7 +55,13 @@ async fn finish(queue: &Queue, consumer: &str, batch: &[Finish], all_lost: impl 
                     "ends of runs could not be told to redis; the jobs run again");
                 return;
             }
-            Err(_) => tokio::time::sleep(AGAIN).await,
+            Err(error) => {
+                // The tender says once that Redis is away; what Redis refuses would hold up the pool without a word.
+                if !error.is_unavailable() && !std::mem::replace(&mut told, true) {
+                    tracing::error!(jobs = batch.len(), %error, "ends of runs are refused by redis, trying again");
+                }
+                tokio::time::sleep(AGAIN).await;
+            }
         }
     }
 }

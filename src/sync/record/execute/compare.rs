@@ -45,11 +45,12 @@ impl Step<'_> {
     }
 
     /// Whether a person took the number out of a record that had it. A create that died before it could write the
-    /// number looks alike, but has never been seen in step.
+    /// number looks alike, but has never been seen in step; and a number that is only hidden is not cleared.
     fn was_cleared(&self, record: &Record, pair: Option<&Pair>) -> bool {
         let ends = &self.sync.mapping.espocrm;
         let synced = record.get(&ends.last_sync).and_then(serde_json::Value::as_str).is_some_and(|at| !at.is_empty());
-        synced && number_in(record, &ends.link).is_none() && pair.is_some_and(|pair| pair.row_id.is_some())
+        let cleared = record.get(&ends.link).is_some() && number_in(record, &ends.link).is_none();
+        synced && cleared && pair.is_some_and(|pair| pair.row_id.is_some())
     }
 
     /// A number that another record is paired with must not be written to by this one.
