@@ -29,17 +29,17 @@ pub(super) async fn replay(
     headers: HeaderMap,
     posted: Posted,
 ) -> Response {
-    if let Err(refused) = own_form(&console, &visitor, &headers, posted) {
-        return refused;
-    }
-    let (flow, id) = match find(&console, path).await {
+    let (flow, id) = match meant(&console, &visitor, &headers, posted, path).await {
         Ok(found) => found,
-        Err(missing) => return missing,
+        Err(answer) => return answer,
     };
     match console.options.queue.replay(flow, &Selection::Ids(vec![id.clone()]), &console.options.entities).await {
         Ok(0) => {
-            let what = html! { p { "This entry names no job: it has no topic or no key." } };
-            frame::message(StatusCode::CONFLICT, "It cannot be replayed", &what)
+            let what = html! {
+                p { "Either a job for the same key is queued already, and its success will resolve this letter; or this "
+                    "entry names no job, because it has no topic or no key." }
+            };
+            frame::message(StatusCode::CONFLICT, "It was not replayed", &what)
         }
         Ok(_) => {
             tracing::info!(%flow, id, "a dead letter was replayed from the console");
@@ -56,12 +56,9 @@ pub(super) async fn discard(
     headers: HeaderMap,
     posted: Posted,
 ) -> Response {
-    if let Err(refused) = own_form(&console, &visitor, &headers, posted) {
-        return refused;
-    }
-    let (flow, id) = match find(&console, path).await {
+    let (flow, id) = match meant(&console, &visitor, &headers, posted, path).await {
         Ok(found) => found,
-        Err(missing) => return missing,
+        Err(answer) => return answer,
     };
     match console.options.queue.discard(flow, std::slice::from_ref(&id)).await {
         Ok(_) => {
@@ -70,6 +67,18 @@ pub(super) async fn discard(
         }
         Err(error) => frame::failed(&error),
     }
+}
+
+/// The dead letter that a form of our own is about; otherwise the answer to send instead.
+async fn meant(
+    console: &Console,
+    visitor: &Visitor,
+    headers: &HeaderMap,
+    posted: Posted,
+    path: Which,
+) -> Result<(Flow, String), Response> {
+    own_form(console, visitor, headers, posted)?;
+    find(console, path).await
 }
 
 /// 403 for forms that did not come from our own pages.

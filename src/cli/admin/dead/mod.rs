@@ -64,27 +64,36 @@ impl Dead<'_> {
 
     async fn replay(&self, args: &ReplayArgs) -> Result<Report> {
         let entities = self.parts.entities();
-        let mut replayed = 0;
-        let mut left = Vec::new();
+        let (mut replayed, mut waiting, mut nameless) = (0, 0, 0);
         for (flow, which) in self.chosen(args).await? {
-            let asked = match &which {
-                Selection::Ids(ids) => Some(ids.len()),
-                _ => None,
-            };
             let count = self.parts.queue.replay(flow, &which, &entities).await?;
             if count > 0 {
                 tracing::info!(%flow, count, "dead letters were replayed");
             }
             replayed += count;
-            let skipped = asked.map_or(0, |asked| asked.saturating_sub(count));
-            if skipped > 0 {
-                left.push(format!(
-                    "{skipped} of the flow {flow} cannot be replayed, because they name no topic or no key: look with \
-                     `advosync dead show`, enqueue them by hand, then discard them"
-                ));
+            if let Selection::Ids(ids) = &which {
+                for id in ids {
+                    match self.parts.queue.dead_letter(flow, id).await? {
+                        Some(letter) if letter.topic.is_some() && letter.key.is_some() => waiting += 1,
+                        Some(_) => nameless += 1,
+                        None => {}
+                    }
+                }
             }
         }
-        let exit = u8::from(!left.is_empty());
+        let mut left = Vec::new();
+        if waiting > 0 {
+            left.push(format!(
+                "{waiting} stay: a job for the same key is queued already, and its success will resolve them"
+            ));
+        }
+        if nameless > 0 {
+            left.push(format!(
+                "{nameless} cannot be replayed, because they name no topic or no key: look with `advosync dead show`, \
+                 enqueue them by hand, then discard them"
+            ));
+        }
+        let exit = u8::from(nameless > 0);
         Ok(Report { stderr: left, exit, ..self.counted("replayed", replayed) })
     }
 
