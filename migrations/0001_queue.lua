@@ -332,6 +332,20 @@ local function heal(keys, args)
   return #sets > 0 and redis.call('DEL', unpack(sets)) or 0
 end
 
+-- seen: KEYS workers; ARGV consumer, ms after which one that was not seen is forgotten. Redis 7.0 does not count a read
+-- without a job as a sign of life, so workers show themselves here.
+local function seen(keys, args)
+  local now = now_ms()
+  redis.call('ZADD', keys[1], now, args[1])
+  redis.call('ZREMRANGEBYSCORE', keys[1], '-inf', now - tonumber(args[2]))
+  return 1
+end
+
+-- workers: KEYS workers; ARGV ms. The consumers that were seen within that time.
+local function workers(keys, args)
+  return redis.call('ZRANGE', keys[1], now_ms() - tonumber(args[1]), '+inf', 'BYSCORE')
+end
+
 -- reap: KEYS stream; ARGV group, consumer. Deletes a consumer only when nothing is pending for it:
 -- XGROUP DELCONSUMER throws pending entries away.
 local function reap(keys, args)
@@ -393,6 +407,8 @@ register('due', due, { 'no-writes' })
 register('promote', promote, { 'allow-oom' })
 register('unpark', unpark, { 'allow-oom' })
 register('heal', heal, { 'allow-oom' })
+register('seen', seen, { 'allow-oom' })
+register('workers', workers, { 'no-writes' })
 register('reap', reap, { 'allow-oom' })
 register('upstream', upstream, { 'allow-oom' })
 register('remove', remove, { 'allow-oom' })

@@ -121,6 +121,7 @@ impl Consumer {
 
     /// Says goodbye: the consumer's name is deleted if nothing is pending for it.
     pub async fn leave(&self) -> Result<(), QueueError> {
+        self.queue.forget(self.flow, &self.name).await?;
         for lane in Lane::ALL {
             self.queue.reap(self.flow, lane, &self.name).await?;
         }

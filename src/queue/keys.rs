@@ -65,6 +65,11 @@ impl Keys {
         self.part(flow, "done")
     }
 
+    /// When each worker process was seen last.
+    pub(super) fn workers(&self, flow: Flow) -> String {
+        self.part(flow, "workers")
+    }
+
     /// Where the lease numbers of a flow are counted; they only grow.
     pub(super) fn leases(&self, flow: Flow) -> String {
         self.part(flow, "leases")

@@ -67,14 +67,7 @@ impl Queue {
             .filter_map(|row| redis::from_redis_value_ref::<i64>(&row.4).ok())
             .filter(|at| *at >= 0)
             .min();
-        let mut names = std::collections::BTreeSet::new();
-        for lane in Lane::ALL {
-            for (name, idle, _) in self.consumers(flow, lane).await? {
-                if idle < std::time::Duration::from_secs(10) {
-                    names.insert(name);
-                }
-            }
-        }
+        let workers = self.workers(flow).await?.len() as u64;
         Ok(FlowStats {
             ready: count(0).saturating_sub(running(0)),
             sweep: count(1).saturating_sub(running(1)),
@@ -83,7 +76,7 @@ impl Queue {
             parked: count(3),
             dead: count(4).saturating_sub(count(5)),
             oldest_age_ms: oldest.map(|at| (now.timestamp_millis() - at).max(0)),
-            workers: names.len() as u64,
+            workers,
         })
     }
 }

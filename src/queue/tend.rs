@@ -11,6 +11,8 @@ use super::topic::{Flow, Lane};
 
 /// How much one call looks at, so that a backlog never stalls Redis.
 const AT_ONCE: usize = 100;
+/// A worker that was not seen for this long counts as gone.
+const ALIVE_WITHIN: Duration = Duration::from_secs(10);
 /// A consumer that was not seen for this long and has nothing pending is forgotten.
 const FORGET_AFTER: Duration = Duration::from_mins(10);
 
@@ -80,6 +82,28 @@ impl Queue {
             .await
     }
 
+    /// Shows that a worker process is alive; to be called every second or so.
+    pub async fn show_alive(&self, flow: Flow, consumer: &str) -> Result<(), QueueError> {
+        let _: i64 = Call::new("seen")
+            .key(self.keys.workers(flow))
+            .args([consumer, &FORGET_AFTER.as_millis().to_string()])
+            .run(&self.control)
+            .await?;
+        Ok(())
+    }
+
+    /// A worker says goodbye.
+    pub(super) async fn forget(&self, flow: Flow, consumer: &str) -> Result<(), QueueError> {
+        let _: i64 = self.control.query(redis::cmd("ZREM").arg(self.keys.workers(flow)).arg(consumer)).await?;
+        Ok(())
+    }
+
+    /// The worker processes of a flow that were seen lately.
+    pub(super) async fn workers(&self, flow: Flow) -> Result<Vec<String>, QueueError> {
+        let ms = ALIVE_WITHIN.as_millis().to_string();
+        Call::new("workers").read_only().key(self.keys.workers(flow)).arg(ms).run(&self.control).await
+    }
+
     /// Once a minute: forgets consumers that are gone, and pending ids of a queue that holds nothing.
     pub async fn tidy(&self, flow: Flow, entities: &[String]) -> Result<(), QueueError> {
         let _healed: i64 = Call::new("heal")
@@ -88,9 +112,10 @@ impl Queue {
             .keys(self.keys.pending_sets(flow, entities))
             .run(&self.bulk)
             .await?;
+        let alive = self.workers(flow).await?;
         for lane in Lane::ALL {
             for (name, idle, pending) in self.consumers(flow, lane).await? {
-                if pending == 0 && idle > FORGET_AFTER {
+                if pending == 0 && idle > FORGET_AFTER && !alive.contains(&name) {
                     self.reap(flow, lane, &name).await?;
                 }
             }

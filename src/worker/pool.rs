@@ -92,6 +92,7 @@ impl Pool {
         let tender = Tender {
             queue: options.queue.clone(),
             flow: options.flow,
+            consumer: options.consumer.clone(),
             entities: options.entities.clone(),
             health: Arc::clone(&options.health),
         };

@@ -17,6 +17,8 @@ const TIDY: Duration = Duration::from_mins(1);
 pub(super) struct Tender {
     pub(super) queue: Queue,
     pub(super) flow: Flow,
+    /// Our name among the workers.
+    pub(super) consumer: String,
     /// The mappings' names, whose pending sets belong to the flow.
     pub(super) entities: Vec<String>,
     pub(super) health: Arc<Health>,
@@ -54,6 +56,7 @@ impl Tender {
     }
 
     async fn tick(&self) -> Result<Option<Duration>, QueueError> {
+        self.queue.show_alive(self.flow, &self.consumer).await?;
         let tended = self.queue.tend(self.flow).await?;
         if let Some(down) = self.health.look(&self.queue).await? {
             let claiming = if down { "stopped" } else { "started" };

@@ -1,6 +1,6 @@
 //! `status`: the contract's JSON, the table, and remarks that say what to do.
 
-use advosync::queue::{Batch, Lane};
+use advosync::queue::{Batch, Flow, Lane};
 use serde_json::{Value, json};
 
 use super::{Person, bury, update};
@@ -41,6 +41,7 @@ async fn it_counts_and_says_what_is_wrong() {
     bury(&queue, &update(), "lost", "no").await;
     let keys = ["a".to_owned(), "b".to_owned()];
     queue.enqueue(&Batch::new(update(), Lane::First, &keys, "test")).await.unwrap();
+    queue.show_alive(Flow::Vmh, "somebody").await.unwrap();
     queue.fail_upstream("advoware", "no connection\u{1b}[2J", true).await.unwrap();
     let slot = "2026-01-01T01:00:00Z".parse().unwrap();
     queue.take_slot("calendar", slot).await.unwrap();

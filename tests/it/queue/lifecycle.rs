@@ -271,6 +271,22 @@ async fn the_sweep_lane_is_read_when_the_first_is_empty_and_never_shadows_it() {
 }
 
 #[tokio::test]
+async fn a_worker_without_jobs_is_a_worker_and_one_that_is_gone_is_not() {
+    let redis = Redis::start();
+    let queue = redis.prepared().await;
+    let workers = async || queue.stats(chrono::Utc::now()).await.unwrap().flows["vmh"].workers;
+    assert_eq!(workers().await, 0);
+    queue.show_alive(Flow::Vmh, "idle").await.unwrap();
+    let long_ago = (chrono::Utc::now() - chrono::TimeDelta::seconds(30)).timestamp_millis().to_string();
+    redis.cli(&["ZADD", "jobs:vmh:workers", &long_ago, "gone"]);
+    // reading is no sign of life: with nothing to read, Redis 7.0 does not see it
+    consumer(&queue, "reader", LONG).next(1, 0).await.unwrap();
+    assert_eq!(workers().await, 1);
+    consumer(&queue, "idle", LONG).leave().await.unwrap();
+    assert_eq!(workers().await, 0);
+}
+
+#[tokio::test]
 async fn a_stray_pending_id_does_not_swallow_webhooks_for_ever() {
     let redis = Redis::start();
     let queue = redis.prepared().await;
