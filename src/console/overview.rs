@@ -73,7 +73,7 @@ fn upstream_row(console: &Console, name: &str, upstream: &Upstream) -> Markup {
                         @if let Some(since) = since { " since " (console.local(since)) }
                         ", its jobs wait"
                     }
-                    (BreakerState::Closed, 0) if !upstream.called => span { "not called yet" },
+                    (BreakerState::Closed, 0) if !upstream.known => span { "not known yet" },
                     (BreakerState::Closed, 0) => span.good { "works" },
                     (BreakerState::Closed, failures) => span.warn { "works, " (failures) " failures in a row" },
                 }

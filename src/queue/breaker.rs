@@ -23,8 +23,8 @@ pub enum BreakerState {
 pub struct Upstream {
     /// Whether jobs that need it are started.
     pub state: BreakerState,
-    /// Whether a call to it has ever been told of.
-    pub called: bool,
+    /// Whether anything is known: a run that succeeded, or a call that failed because the upstream did.
+    pub known: bool,
     /// Failures in a row.
     pub failures: u64,
     /// When it was found to be down, ms since the epoch.
@@ -60,7 +60,7 @@ impl Queue {
         let open = all.get("state").is_some_and(|state| state == "open");
         Ok(Upstream {
             state: if open { BreakerState::Open } else { BreakerState::Closed },
-            called: !all.is_empty(),
+            known: !all.is_empty(),
             failures: all.get("failures").and_then(|n| n.parse().ok()).unwrap_or(0),
             opened_at: all.get("opened_at").and_then(|at| at.parse().ok()),
             error: all.get("error").cloned(),

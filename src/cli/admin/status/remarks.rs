@@ -102,7 +102,7 @@ mod tests {
     /// Nothing to remark.
     fn well() -> Picture {
         let flow = FlowStats { workers: 1, ..FlowStats::default() };
-        let closed = Breaker { state: BreakerState::Closed, called: true, failures: 0, opened_at: None, error: None };
+        let closed = Breaker { state: BreakerState::Closed, known: true, failures: 0, opened_at: None, error: None };
         let due = now() + TimeDelta::minutes(10);
         let planned = Planned {
             name: "records",

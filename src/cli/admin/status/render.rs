@@ -76,7 +76,7 @@ fn upstreams(picture: &Picture, zone: Tz) -> String {
         let since = upstream.opened_at.and_then(DateTime::from_timestamp_millis).map(|at| local(at, zone));
         let state = match (upstream.state, upstream.failures) {
             (BreakerState::Open, _) => format!("down since {}", since.unwrap_or_else(|| "?".to_owned())),
-            (BreakerState::Closed, 0) if !upstream.called => "not called yet".to_owned(),
+            (BreakerState::Closed, 0) if !upstream.known => "not known yet".to_owned(),
             (BreakerState::Closed, 0) => "works".to_owned(),
             (BreakerState::Closed, failures) => format!("works, {failures} failures in a row"),
         };
