@@ -39,7 +39,7 @@ async fn run(cli: Cli) -> ExitCode {
     let settings = match Settings::load(&source, role) {
         Ok(settings) => settings,
         Err(error) if role == Role::Doctor => return report(&cli::doctor::faults(&error)),
-        Err(error) => return misconfigured(&error),
+        Err(error) => return misconfigured(&error, &source),
     };
     let _telemetry = telemetry::init(&settings.telemetry);
     for warning in &settings.warnings {
@@ -64,8 +64,11 @@ async fn run(cli: Cli) -> ExitCode {
     }
 }
 
-fn misconfigured(error: &SettingsError) -> ExitCode {
+fn misconfigured(error: &SettingsError, source: &Source) -> ExitCode {
     tell(&format!("{error}"));
+    if let Some(bad) = roles::bad_mappings(source) {
+        tell(&format!("{bad}"));
+    }
     ExitCode::from(SettingsError::EXIT_CODE)
 }
 

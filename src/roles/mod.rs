@@ -19,7 +19,7 @@ use axum::http::StatusCode;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use parts::{BadMappings, Parts, queue_options};
+pub use parts::{BadMappings, Parts, bad_mappings, queue_options};
 pub use private_redis::PrivateRedis;
 
 use crate::ingress::ApiError;

@@ -1,5 +1,6 @@
 //! Makes each room's options out of the settings.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use crate::settings::{self, Settings};
 use crate::sync::ledger::Ledger;
 use crate::sync::record::execute::{ADVOWARE, ESPOCRM, Sync};
 use crate::sync::record::handler::Records;
-use crate::sync::record::mapping::{Mapping, MappingFault, Mappings};
+use crate::sync::record::mapping::{DEFAULT_FOLDER, Mapping, MappingFault, Mappings};
 use crate::worker::{Health, Options, Pool, Probe, Retries};
 use crate::{console, cron, ingress, proxy};
 
@@ -53,6 +54,19 @@ pub(super) fn load_mappings(settings: &Settings) -> Result<Vec<Arc<Mapping>>> {
     let folder = (!settings.mappings.is_default).then_some(settings.mappings.path.as_path());
     let mappings = Mappings::load(folder).map_err(BadMappings)?;
     Ok(mappings.iter().cloned().map(Arc::new).collect())
+}
+
+/// What is wrong with the mapping files, for a start that bad settings prevent anyway: a person is told everything at
+/// once. `None` where they are good, or where the settings do not say where they are.
+#[must_use]
+pub fn bad_mappings(source: &settings::Source) -> Option<BadMappings> {
+    let chosen = settings::effective(source).into_iter().find(|it| it.name == "ADVOSYNC_MAPPINGS")?;
+    let path = PathBuf::from(chosen.value?);
+    let is_default = path.as_os_str() == DEFAULT_FOLDER;
+    if !is_default && !path.is_dir() {
+        return None;
+    }
+    Mappings::load((!is_default).then_some(path.as_path())).map_err(BadMappings).err()
 }
 
 /// The queue's options.

@@ -96,6 +96,10 @@ fn a_mistyped_mapping_is_named_with_file_line_and_key() {
     // The default folder is read where it is there.
     let home = Home::at(&redis).file("mappings/beteiligte.toml", &typo);
     refused(&home, &redis, "worker").told(&format!("mappings/beteiligte.toml:{line}: `on_delte`"));
+    // Faults of the settings do not hide it: everything is told at once.
+    let home = home.with("ADVOSYNC_LEASE", "soon");
+    refused(&home, &redis, "worker").told(&format!("mappings/beteiligte.toml:{line}: `on_delte`"));
+    refused(&home, &redis, "worker").told("ADVOSYNC_LEASE");
 }
 
 #[test]
