@@ -1,9 +1,9 @@
 //! Ending runs and keeping their leases: whole batches in one call, each guarded by the lock's value (Q3, Q6).
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use serde_json::json;
 
 use super::Queue;
 use super::claim::{Claim, Claimed, PendingSets};
@@ -39,18 +39,21 @@ pub enum Finished {
     Stale,
 }
 
+/// The fields of an entry, name and value in turn.
+type Fields<'a> = Vec<Cow<'a, str>>;
+
 impl Finish {
     /// The verb of the finish function, the delay in ms, and the fields that the job takes along.
-    fn order(&self) -> (&'static str, u128, Vec<String>) {
+    fn order(&self) -> (&'static str, u128, Fields<'_>) {
         let job = &self.claimed.job;
         match &self.outcome {
             Outcome::Done { result, detail } => ("done", 0, self.done_fields(result, detail.as_ref())),
             Outcome::Skipped { reason } => ("skip", 0, self.done_fields(reason, None)),
-            Outcome::Retry { after, error } => ("retry", after.as_millis(), self.failed(error).fields()),
-            Outcome::Hold { after, reason } => ("hold", after.as_millis(), with_reason(job, reason)),
-            Outcome::Later { after, reason } => ("retry", after.as_millis(), with_reason(job, reason)),
-            Outcome::Dead { error } => ("dead", 0, self.dead_fields(error)),
-            Outcome::Back => ("back", 0, job.fields()),
+            Outcome::Retry { after, error } => ("retry", after.as_millis(), owned(self.failed(error).fields())),
+            Outcome::Hold { after, reason } => ("hold", after.as_millis(), owned(with_reason(job, reason))),
+            Outcome::Later { after, reason } => ("retry", after.as_millis(), owned(with_reason(job, reason))),
+            Outcome::Dead { error } => ("dead", 0, owned(self.dead_fields(error))),
+            Outcome::Back => ("back", 0, owned(job.fields())),
         }
     }
 
@@ -82,29 +85,29 @@ impl Finish {
         fields
     }
 
-    fn done_fields(&self, result: &str, detail: Option<&serde_json::Value>) -> Vec<String> {
+    fn done_fields<'a>(&'a self, result: &'a str, detail: Option<&serde_json::Value>) -> Fields<'a> {
         let (job, claim) = (&self.claimed.job, &self.claimed.claim);
-        let mut fields = vec!["topic".to_owned(), job.topic.to_string()];
-        let mut put = |name: &str, value: String| fields.extend([name.to_owned(), value]);
-        put("key", job.key.clone());
-        put("lane", job.lane.name().to_owned());
-        put("result", result.to_owned());
-        put("attempt", job.attempt().to_string());
-        put("enqueued_at", job.enqueued_at.timestamp_millis().to_string());
-        put("started_at", claim.started_at.timestamp_millis().to_string());
-        put("ended_at", self.ended_at.timestamp_millis().to_string());
-        put("worker", self.worker.clone());
-        if let Some(source) = &job.source {
-            put("source", source.clone());
-        }
-        if let Some(trace) = &job.traceparent {
-            put("traceparent", trace.clone());
-        }
-        if let Some(detail) = detail {
-            put("detail", detail.to_string());
-        }
-        fields
+        let ms = |time: DateTime<Utc>| Cow::from(time.timestamp_millis().to_string());
+        let fields = [
+            ("topic", Some(job.topic.to_string().into())),
+            ("key", Some(job.key.as_str().into())),
+            ("lane", Some(job.lane.name().into())),
+            ("result", Some(result.into())),
+            ("attempt", Some(job.attempt().to_string().into())),
+            ("enqueued_at", Some(ms(job.enqueued_at))),
+            ("started_at", Some(ms(claim.started_at))),
+            ("ended_at", Some(ms(self.ended_at))),
+            ("worker", Some(self.worker.as_str().into())),
+            ("source", job.source.as_deref().map(Cow::from)),
+            ("traceparent", job.traceparent.as_deref().map(Cow::from)),
+            ("detail", detail.map(|detail| detail.to_string().into())),
+        ];
+        fields.into_iter().filter_map(|(name, value)| Some([Cow::from(name), value?])).flatten().collect()
     }
+}
+
+fn owned(fields: Vec<String>) -> Fields<'static> {
+    fields.into_iter().map(Cow::from).collect()
 }
 
 fn without_reason(job: &Job) -> Job {
@@ -123,7 +126,7 @@ impl Queue {
     /// Ends these runs, one call for each stream they came from. The answers are in the order of `batch`.
     ///
     /// Safe to repeat: a run that was ended already answers `Stale`.
-    pub async fn finish(&self, consumer: &str, batch: &[Finish]) -> Result<Vec<Finished>, QueueError> {
+    pub async fn finish(&self, batch: &[Finish]) -> Result<Vec<Finished>, QueueError> {
         let mut answers = vec![Finished::Stale; batch.len()];
         for flow in Flow::ALL {
             for lane in Lane::ALL {
@@ -132,33 +135,25 @@ impl Queue {
                 if places.is_empty() {
                     continue;
                 }
-                let moved = self.finish_stream(flow, lane, consumer, places.iter().map(|at| &batch[*at])).await?;
-                for (at, moved) in places.into_iter().zip(moved) {
-                    answers[at] = if moved == 1 { Finished::Moved } else { Finished::Stale };
-                }
+                let stale = self.finish_stream(flow, lane, places.iter().map(|at| &batch[*at])).await?;
+                places.iter().for_each(|at| answers[*at] = Finished::Moved);
+                stale.iter().filter_map(|place| places.get(place - 1)).for_each(|at| answers[*at] = Finished::Stale);
             }
         }
         Ok(answers)
     }
 
+    /// Ends runs whose jobs came from one stream. Answers the places, from 1, of those that were stale.
     async fn finish_stream<'a>(
         &self,
         flow: Flow,
         lane: Lane,
-        consumer: &str,
-        batch: impl Iterator<Item = &'a Finish>,
-    ) -> Result<Vec<i64>, QueueError> {
+        batch: impl Iterator<Item = &'a Finish> + Clone,
+    ) -> Result<Vec<usize>, QueueError> {
         let mut sets = PendingSets::default();
-        let (mut locks, mut args) = (Vec::new(), Vec::new());
-        for finish in batch {
-            let (claim, job) = (&finish.claimed.claim, &finish.claimed.job);
-            let (verb, due, fields) = finish.order();
-            let set = sets.number(claim.pending.clone());
-            locks.push(claim.lock.clone());
-            args.extend([claim.id.clone(), claim.value.clone(), verb.to_owned(), due.to_string(), set.to_string()]);
-            args.extend([job.key.clone(), json!(fields).to_string()]);
-        }
-        Call::new("finish")
+        let claims = || batch.clone().map(|finish| &finish.claimed.claim);
+        let numbers: Vec<usize> = claims().map(|claim| sets.number(claim.pending.as_ref())).collect();
+        let mut call = Call::new("finish")
             .key(self.keys.stream(flow, lane))
             .keys(Lane::ALL.map(|lane| self.keys.stream(flow, lane)))
             .key(self.keys.scheduled(flow))
@@ -169,12 +164,31 @@ impl Queue {
             .key(self.keys.done(flow))
             .key(self.keys.dead_open(flow))
             .key(self.keys.dead_resolved(flow))
-            .keys(locks.iter().cloned())
+            .key(self.keys.suspects(flow))
+            .key(self.keys.progress(flow))
+            .keys(claims().map(|claim| &claim.lock))
             .keys(sets.0)
-            .args([GROUP, consumer, DONE_KEPT, &locks.len().to_string()])
-            .args(args)
-            .run_twice(&self.bulk)
-            .await
+            .args([GROUP, DONE_KEPT, &numbers.len().to_string()])
+            .args(claims().map(|claim| &claim.id))
+            .args(claims().map(|claim| &claim.value));
+        for (finish, set) in batch.zip(numbers) {
+            let (verb, due, fields) = finish.order();
+            call = call
+                .args([verb, &due.to_string(), &set.to_string(), &finish.claimed.job.key, &fields.len().to_string()])
+                .args(fields.iter().map(|field| field.as_bytes()));
+        }
+        call.run_twice(&self.bulk).await
+    }
+
+    /// Tells that a suspect is about to run, with nothing beside it in this process (Q10). `false`: its lease was lost.
+    pub async fn begin_alone(&self, consumer: &str, lease: &Lease) -> Result<bool, QueueError> {
+        let begun: i64 = Call::new("alone")
+            .key(self.keys.suspects(lease.flow))
+            .key(&lease.lock)
+            .args([&lease.value, consumer])
+            .run_twice(&self.control)
+            .await?;
+        Ok(begun == 1)
     }
 
     /// Renews these leases. Answers, in their order, which are still held; a run whose lease is lost must stop.
@@ -189,7 +203,7 @@ impl Queue {
                 }
                 let answers: Vec<i64> = Call::new("renew")
                     .key(self.keys.stream(flow, lane))
-                    .keys(places.iter().map(|at| leases[*at].lock.clone()))
+                    .keys(places.iter().map(|at| &leases[*at].lock))
                     .args([GROUP, consumer, &lease.as_millis().to_string(), &places.len().to_string()])
                     .args(places.iter().flat_map(|at| [leases[*at].id.clone(), leases[*at].value.clone()]))
                     .run_twice(&self.control)

@@ -15,11 +15,11 @@ use super::functions::{Call, LIBRARIES, create_groups, load_libraries};
 use super::topic::Flow;
 
 /// What this binary speaks.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 /// The layout that this binary sets up.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 2;
 /// The binaries that this layout serves.
-const SERVES: (u32, u32) = (1, 1);
+const SERVES: (u32, u32) = (1, 2);
 /// How long a set-up may hold its guard.
 const GUARD: Duration = Duration::from_secs(30);
 

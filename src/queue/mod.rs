@@ -8,7 +8,7 @@
 //!              └───────────────┴───────────────────────┴───────────┘
 //! ```
 //!
-//! Every arrow is one call of one Redis function (`migrations/0001_queue.lua`), so a job is in exactly one place at any
+//! Every arrow is one call of one Redis function (`migrations/0002_queue.lua`), so a job is in exactly one place at any
 //! instant. A run holds a lock (one run a key) whose value is the lease number and its owner; a finish with a value
 //! that is no longer the lock's changes nothing. Keys are spelled in `keys.rs` only. Promises Q1 to Q10: `docs/queue.md`.
 
@@ -36,7 +36,7 @@ mod wait;
 
 pub use breaker::{BreakerState, Upstream};
 pub use cell::Cell;
-pub use claim::{Claim, Claimed};
+pub use claim::{Claim, Claimed, Suspicion};
 pub use consumer::Consumer;
 pub use dead::{DeadLetter, Selection};
 pub use enqueue::{Batch, Enqueued, Mode};

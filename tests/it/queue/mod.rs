@@ -50,7 +50,7 @@ async fn none(consumer: &mut Consumer) {
 
 async fn end(queue: &Queue, consumer: &str, claimed: Claimed, outcome: Outcome) -> Finished {
     let finish = Finish { claimed, outcome, worker: consumer.to_owned(), ended_at: chrono::Utc::now() };
-    queue.finish(consumer, &[finish]).await.unwrap()[0]
+    queue.finish(&[finish]).await.unwrap()[0]
 }
 
 fn done() -> Outcome {
