@@ -162,12 +162,21 @@ end
 
 -- claim: KEYS stream, lease counter, scheduled, scheduled jobs, parked, parked expiry, suspects, progress, workers,
 --   then n locks, then pending sets
--- ARGV group, consumer, lease ms, lane, how, since (ms), n, then n ids, n keys, n numbers of their pending sets (0 = none)
+-- ARGV group, consumer, lease ms, lane, how, since (ms), n, then n ids, n keys, then the number of their pending set (0 =
+-- none), or n numbers where they differ
 -- How: 'read' (fresh entries, read after `since`), 'own' (from our own pending list), 'lost' (of a worker that is gone)
--- Answers {now (ms), first lease number, exception…}: the job at place i has lease number first + i - 1 and was never
--- delivered before, unless an exception says otherwise: {i, 'parked'} · {i, 'joined'} · {i, 'lost'} (not ours any more) ·
--- {i, 'granted', deliveries, scheduled job or '', losses or -1, losses while alone}
+-- Answers {now (ms), number of this claim, exception…}: the job at place i has the lease number claim * 1000 + i - 1 and
+-- was never delivered before, unless an exception says otherwise: {i, 'parked'} · {i, 'joined'} · {i, 'lost'} (not ours any
+-- more) · {i, 'granted', deliveries, scheduled job or '', losses or -1, losses while alone}
 local CLAIM_KEYS, CLAIM_ARGS = 9, 7
+
+-- The last digits of lease numbers: to turn a number into text costs more than to store the lock.
+local PLACES = {}
+
+local function digits(place)
+  PLACES[place] = PLACES[place] or string.format('%03d', place - 1)
+  return PLACES[place]
+end
 
 local function claim(keys, args)
   local stream, scheduled, jobs, parked, expiry, suspects = keys[1], keys[3], keys[4], keys[5], keys[6], keys[7]
@@ -181,8 +190,8 @@ local function claim(keys, args)
   end
   local waits = call('EXISTS', jobs) == 1 and call('HMGET', jobs, unpack(keys, CLAIM_KEYS + 1, CLAIM_KEYS + n))
   local suspicious = how == 'lost' or call('EXISTS', suspects) == 1
-  local first = call('INCRBY', keys[2], n) - n + 1
-  local answer, gone, started, all, set = { now, first }, {}, {}, true, args[sets + 1]
+  local lease_number, owner = string.format('%d', call('INCR', keys[2])), ':' .. consumer
+  local answer, gone, started, one_set = { now, lease_number }, {}, {}, #args == sets + 1
   for i = 1, n do
     local lock = keys[CLAIM_KEYS + i]
     local wait = waits and waits[i] and cjson.decode(waits[i])
@@ -192,7 +201,7 @@ local function claim(keys, args)
     elseif wait and wait.hold and wait.due > now and not call('GET', lock) then
       -- a quiet time: whatever else is asked for this key waits with it and is served by the same run
       outcome = 'joined'
-    elseif not call('SET', lock, first + i - 1 .. ':' .. consumer, 'PX', lease, 'NX') then
+    elseif not call('SET', lock, lease_number .. (PLACES[i] or digits(i)) .. owner, 'PX', args[3], 'NX') then
       outcome = 'parked'
     end
     if outcome == 'granted' then
@@ -222,21 +231,14 @@ local function claim(keys, args)
     end
     -- what starts, or is served by a run that has not started, is not pending any more
     if outcome == 'granted' or outcome == 'joined' then
-      started[#started + 1] = i
-    else
-      all = false
+      local set = one_set and '1' or args[sets + i]
+      if not started[set] then started[set] = {} end
+      table.insert(started[set], args[names + i])
     end
-    all = all and args[sets + i] == set
   end
-  if all then
-    if set ~= '0' then
-      call('SREM', keys[CLAIM_KEYS + n + tonumber(set)], unpack(args, names + 1, names + n))
-    end
-  else
-    for _, i in ipairs(started) do
-      local at = tonumber(args[sets + i])
-      if at > 0 then call('SREM', keys[CLAIM_KEYS + n + at], args[names + i]) end
-    end
+  for set, members in pairs(started) do
+    set = one_set and args[sets + 1] or set
+    if set ~= '0' then call('SREM', keys[CLAIM_KEYS + n + tonumber(set)], unpack(members)) end
   end
   if #gone > 0 then drop(stream, group, gone) end
   return answer
@@ -273,11 +275,18 @@ end
 
 -- finish: KEYS stream, first lane, sweep lane, scheduled, scheduled jobs, parked, parked expiry, dead, done, open dead,
 --   resolved dead, suspects, progress, then n locks, then pending sets
--- ARGV group, done cap, n, then n ids, n lock values, then per job: verb, due ms, pending set number, key, number of fields,
---   fields…
--- Verbs: done · skip · retry · hold · dead · back. Answers the places, from 1, of those that were stale: the lease was
--- lost, nothing changed (Q6).
-local FINISH_KEYS, FINISH_ARGS = 13, 3
+-- ARGV group, done cap, n, how many of the n are done, then n ids, n lock values, then for those that are done, which come
+-- first, what is kept of the run (JSON), then for each other its verb and
+--   skip: what is kept of the run (JSON)
+--   retry, hold: due ms, number of fields, fields…
+--   dead: number of fields, fields…
+--   back: pending set number, key, number of fields, fields…
+-- Answers the places, from 1, of those that were stale: the lease was lost, nothing changed (Q6).
+-- What runs for every job is kept short here, with few arguments and no numbers among them: Redis spends most of its
+-- time on taking arguments in, on handing them to commands and on writing them to the append-only file.
+local FINISH_KEYS, FINISH_ARGS = 13, 4
+-- where the number of fields stands, after the verb
+local HEAD = { retry = 2, hold = 2, dead = 1, back = 3 }
 
 local function finish(keys, args)
   local stream, scheduled, jobs, parked = keys[1], keys[4], keys[5], keys[6]
@@ -285,42 +294,59 @@ local function finish(keys, args)
   local group, cap, n = args[1], args[2], tonumber(args[3])
   local call, now = redis.call, now_ms()
   local held = call('MGET', unpack(keys, FINISH_KEYS + 1, FINISH_KEYS + n))
-  local stale, ids, freed, succeeded, untouched, buried = {}, {}, {}, {}, {}, {}
-  local at = FINISH_ARGS + 2 * n + 1
-  for i = 1, n do
-    local verb, from, to = args[at], at + 5, at + 4 + tonumber(args[at + 4])
-    if held[i] ~= args[FINISH_ARGS + n + i] then
-      stale[#stale + 1] = i
+  local stale, succeeded, untouched, buried = {}, {}, {}, {}
+  local values, runs, ends = FINISH_ARGS + n, FINISH_ARGS + 2 * n, tonumber(args[4])
+  for i = 1, ends do
+    if held[i] == args[values + i] then
+      succeeded[#succeeded + 1] = keys[FINISH_KEYS + i]
+      call('XADD', done, '*', 'run', args[runs + i])
     else
-      local lock = keys[FINISH_KEYS + i]
-      ids[#ids + 1] = args[FINISH_ARGS + i]
-      freed[#freed + 1] = lock
-      if verb == 'done' or verb == 'skip' then
-        if verb == 'done' then succeeded[#succeeded + 1] = lock else untouched[#untouched + 1] = lock end
-        call('XADD', done, '*', unpack(args, from, to))
+      stale[#stale + 1] = i
+    end
+  end
+  local at = runs + ends + 1
+  for i = ends + 1, n do
+    local verb, lock, live = args[at], keys[FINISH_KEYS + i], held[i] == args[values + i]
+    if not live then stale[#stale + 1] = i end
+    if verb == 'skip' then
+      if live then
+        untouched[#untouched + 1] = lock
+        call('XADD', done, '*', 'run', args[at + 1])
+      end
+      at = at + 2
+    else
+      local count = at + HEAD[verb]
+      local last = count + tonumber(args[count])
+      local fields = { unpack(args, count + 1, last) }
+      if not live then
+        -- nothing changes
       elseif verb == 'retry' or verb == 'hold' then
         local due = now + tonumber(args[at + 1])
         call('ZADD', scheduled, due, lock)
-        call('HSET', jobs, lock, cjson.encode({ due = due, hold = verb == 'hold', fields = { unpack(args, from, to) } }))
+        call('HSET', jobs, lock, cjson.encode({ due = due, hold = verb == 'hold', fields = fields }))
       elseif verb == 'dead' then
-        local letter = call('XADD', dead, '*', unpack(args, from, to))
+        local letter = call('XADD', dead, '*', unpack(fields))
         local before = call('HGET', open, lock)
         call('HSET', open, lock, before and (before .. ' ' .. letter) or letter)
         buried[#buried + 1] = lock
       elseif verb == 'back' then
         -- handed back by a process that stops; a newer job for the same id makes it superfluous, unless it has more to
         -- tell than that one
-        local set = tonumber(args[at + 2])
-        local fields = { unpack(args, from, to) }
-        local queued = set > 0 and call('SADD', keys[FINISH_KEYS + n + set], args[at + 3]) == 0
+        local set = tonumber(args[at + 1])
+        local queued = set > 0 and call('SADD', keys[FINISH_KEYS + n + set], args[at + 2]) == 0
         if not queued or field(fields, 'payload') or field(fields, 'attempt') then
           call('XADD', stream, '*', unpack(fields))
         end
       end
+      at = last + 1
     end
-    at = to + 1
   end
-  if #ids == 0 then return stale end
+  if #stale == n then return stale end
+  local ids, freed = { unpack(args, FINISH_ARGS + 1, FINISH_ARGS + n) }, { unpack(keys, FINISH_KEYS + 1, FINISH_KEYS + n) }
+  for i = #stale, 1, -1 do
+    table.remove(ids, stale[i])
+    table.remove(freed, stale[i])
+  end
   if #succeeded + #untouched > 0 then call('XTRIM', done, 'MAXLEN', '~', cap) end
   if call('EXISTS', jobs) == 1 then
     if #succeeded > 0 then call('HDEL', jobs, unpack(succeeded)) end

@@ -208,6 +208,7 @@ impl Queue {
             .map(|(_, job)| self.keys.pending(&job.topic, by.lane))
             .map(|set| (sets.number(set.as_ref()), set))
             .collect();
+        let sets_differ = pending.iter().any(|(number, _)| *number != pending[0].0);
         let locks: Vec<String> = jobs.iter().map(|(_, job)| self.keys.lock(&job.topic, &job.key)).collect();
         let (how, since) = match origin {
             Origin::Read { since } => ("read", since),
@@ -230,7 +231,7 @@ impl Queue {
             .args([since.to_string(), jobs.len().to_string()])
             .args(jobs.iter().map(|(id, _)| id))
             .args(jobs.iter().map(|(_, job)| &job.key))
-            .args(pending.iter().map(|(number, _)| number.to_string()))
+            .args(pending.iter().map(|(number, _)| number.to_string()).take(if sets_differ { jobs.len() } else { 1 }))
             .run(&self.bulk)
             .await
             .and_then(|answer| read_answer(answer, jobs.len()))?;
@@ -257,7 +258,7 @@ impl Queue {
                 flow: by.flow,
                 lane: by.lane,
                 lock,
-                value: format!("{}:{}", first + place, by.consumer),
+                value: format!("{first}{place:03}:{}", by.consumer),
                 pending,
                 started_at,
                 deliveries: granted.deliveries,

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::Queue;
 use super::claim::{Claim, Claimed, PendingSets};
@@ -39,22 +41,71 @@ pub enum Finished {
     Stale,
 }
 
-/// The fields of an entry, name and value in turn.
-type Fields<'a> = Vec<Cow<'a, str>>;
+/// What is kept of a run that ended well: the field `run` of an entry in the done stream, JSON. One field, because Redis
+/// works for each.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct RunRecord<'a> {
+    pub(super) topic: Cow<'a, str>,
+    pub(super) key: Cow<'a, str>,
+    /// One word, such as `created`.
+    pub(super) result: Cow<'a, str>,
+    attempt: u32,
+    lane: Cow<'a, str>,
+    /// First enqueued, ms since the epoch.
+    enqueued_at: i64,
+    /// Claimed, ms since the epoch, by Redis' clock.
+    pub(super) started_at: i64,
+    /// Ended, ms since the epoch, by the worker's clock.
+    ended_at: i64,
+    worker: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    source: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    traceparent: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) detail: Option<Cow<'a, Value>>,
+}
 
 impl Finish {
-    /// The verb of the finish function, the delay in ms, and the fields that the job takes along.
-    fn order(&self) -> (&'static str, u128, Fields<'_>) {
+    const fn is_done(&self) -> bool {
+        matches!(self.outcome, Outcome::Done { .. })
+    }
+
+    /// The part of the finish function's arguments that is this job's own.
+    fn order(&self, set: usize, call: Call) -> Call {
         let job = &self.claimed.job;
+        let with = |call: Call, fields: Vec<String>| call.arg(fields.len().to_string()).args(fields);
+        let later = |call: Call, verb: &str, after: &Duration, fields| {
+            with(call.args([verb, &after.as_millis().to_string()]), fields)
+        };
         match &self.outcome {
-            Outcome::Done { result, detail } => ("done", 0, self.done_fields(result, detail.as_ref())),
-            Outcome::Skipped { reason } => ("skip", 0, self.done_fields(reason, None)),
-            Outcome::Retry { after, error } => ("retry", after.as_millis(), owned(self.failed(error).fields())),
-            Outcome::Hold { after, reason } => ("hold", after.as_millis(), owned(with_reason(job, reason))),
-            Outcome::Later { after, reason } => ("retry", after.as_millis(), owned(with_reason(job, reason))),
-            Outcome::Dead { error } => ("dead", 0, owned(self.dead_fields(error))),
-            Outcome::Back => ("back", 0, owned(job.fields())),
+            Outcome::Done { result, detail } => self.ended(call, result, detail.as_ref()),
+            Outcome::Skipped { reason } => self.ended(call.arg("skip"), reason, None),
+            Outcome::Retry { after, error } => later(call, "retry", after, self.failed(error).fields()),
+            Outcome::Hold { after, reason } => later(call, "hold", after, with_reason(job, reason)),
+            Outcome::Later { after, reason } => later(call, "retry", after, with_reason(job, reason)),
+            Outcome::Dead { error } => with(call.arg("dead"), self.dead_fields(error)),
+            Outcome::Back => with(call.args(["back", &set.to_string(), &job.key]), job.fields()),
         }
+    }
+
+    fn ended(&self, call: Call, result: &str, detail: Option<&Value>) -> Call {
+        let (job, claim) = (&self.claimed.job, &self.claimed.claim);
+        let run = RunRecord {
+            topic: job.topic.to_string().into(),
+            key: job.key.as_str().into(),
+            result: result.into(),
+            enqueued_at: job.enqueued_at.timestamp_millis(),
+            started_at: claim.started_at.timestamp_millis(),
+            ended_at: self.ended_at.timestamp_millis(),
+            attempt: job.attempt(),
+            lane: job.lane.name().into(),
+            worker: self.worker.as_str().into(),
+            source: job.source.as_deref().map(Cow::from),
+            traceparent: job.traceparent.as_deref().map(Cow::from),
+            detail: detail.map(Cow::Borrowed),
+        };
+        call.arg(serde_json::to_string(&run).unwrap_or_default())
     }
 
     /// The job with one more failed attempt on it.
@@ -84,30 +135,6 @@ impl Finish {
         }
         fields
     }
-
-    fn done_fields<'a>(&'a self, result: &'a str, detail: Option<&serde_json::Value>) -> Fields<'a> {
-        let (job, claim) = (&self.claimed.job, &self.claimed.claim);
-        let ms = |time: DateTime<Utc>| Cow::from(time.timestamp_millis().to_string());
-        let fields = [
-            ("topic", Some(job.topic.to_string().into())),
-            ("key", Some(job.key.as_str().into())),
-            ("lane", Some(job.lane.name().into())),
-            ("result", Some(result.into())),
-            ("attempt", Some(job.attempt().to_string().into())),
-            ("enqueued_at", Some(ms(job.enqueued_at))),
-            ("started_at", Some(ms(claim.started_at))),
-            ("ended_at", Some(ms(self.ended_at))),
-            ("worker", Some(self.worker.as_str().into())),
-            ("source", job.source.as_deref().map(Cow::from)),
-            ("traceparent", job.traceparent.as_deref().map(Cow::from)),
-            ("detail", detail.map(|detail| detail.to_string().into())),
-        ];
-        fields.into_iter().filter_map(|(name, value)| Some([Cow::from(name), value?])).flatten().collect()
-    }
-}
-
-fn owned(fields: Vec<String>) -> Fields<'static> {
-    fields.into_iter().map(Cow::from).collect()
 }
 
 fn without_reason(job: &Job) -> Job {
@@ -131,7 +158,9 @@ impl Queue {
         for flow in Flow::ALL {
             for lane in Lane::ALL {
                 let of_stream = |claim: &Claim| claim.flow == flow && claim.lane == lane;
-                let places: Vec<usize> = (0..batch.len()).filter(|at| of_stream(&batch[*at].claimed.claim)).collect();
+                let mut places: Vec<usize> =
+                    (0..batch.len()).filter(|at| of_stream(&batch[*at].claimed.claim)).collect();
+                places.sort_by_key(|at| !batch[*at].is_done());
                 if places.is_empty() {
                     continue;
                 }
@@ -143,7 +172,7 @@ impl Queue {
         Ok(answers)
     }
 
-    /// Ends runs whose jobs came from one stream. Answers the places, from 1, of those that were stale.
+    /// Ends runs whose jobs came from one stream, those that are done first. Answers the places, from 1, of those that were stale.
     async fn finish_stream<'a>(
         &self,
         flow: Flow,
@@ -153,6 +182,7 @@ impl Queue {
         let mut sets = PendingSets::default();
         let claims = || batch.clone().map(|finish| &finish.claimed.claim);
         let numbers: Vec<usize> = claims().map(|claim| sets.number(claim.pending.as_ref())).collect();
+        let done = batch.clone().filter(|finish| finish.is_done()).count();
         let mut call = Call::new("finish")
             .key(self.keys.stream(flow, lane))
             .keys(Lane::ALL.map(|lane| self.keys.stream(flow, lane)))
@@ -168,14 +198,11 @@ impl Queue {
             .key(self.keys.progress(flow))
             .keys(claims().map(|claim| &claim.lock))
             .keys(sets.0)
-            .args([GROUP, DONE_KEPT, &numbers.len().to_string()])
+            .args([GROUP, DONE_KEPT, &numbers.len().to_string(), &done.to_string()])
             .args(claims().map(|claim| &claim.id))
             .args(claims().map(|claim| &claim.value));
         for (finish, set) in batch.zip(numbers) {
-            let (verb, due, fields) = finish.order();
-            call = call
-                .args([verb, &due.to_string(), &set.to_string(), &finish.claimed.job.key, &fields.len().to_string()])
-                .args(fields.iter().map(|field| field.as_bytes()));
+            call = finish.order(set, call);
         }
         call.run_twice(&self.bulk).await
     }

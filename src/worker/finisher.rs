@@ -32,6 +32,13 @@ pub(super) struct Slot {
 pub(super) async fn finish_all(queue: Queue, mut ended: mpsc::Receiver<Ended>) {
     let mut batch: Vec<Ended> = Vec::new();
     while ended.recv_many(&mut batch, AT_ONCE).await > 0 {
+        // What was ending beside it comes along.
+        tokio::task::yield_now().await;
+        while batch.len() < AT_ONCE
+            && let Ok(more) = ended.try_recv()
+        {
+            batch.push(more);
+        }
         let (finishes, held): (Vec<Finish>, Vec<_>) =
             batch.drain(..).map(|ended| (ended.finish, (ended.run, ended.slot, ended.keeping))).unzip();
         finish(&queue, &finishes, || held.iter().all(|(run, ..)| run.left().is_zero())).await;
