@@ -4,7 +4,7 @@ use redis::{Cmd, FromRedisValue, RedisError};
 
 use super::error::QueueError;
 use super::keys::{GROUP, Keys};
-use super::link::Link;
+use super::link::{Link, is_dead};
 use super::topic::{Flow, Lane};
 
 /// The libraries by name. A released layout's code never changes: what changes gets a new number. The last one has
@@ -68,8 +68,12 @@ impl Call {
         cmd
     }
 
-    /// Runs it. A library that is missing (a Redis that was emptied) is loaded and the call repeated.
+    /// Runs it. A library that is missing (a Redis that was emptied) is loaded and the call repeated. What only reads is
+    /// repeated also when the connection turned out to be dead.
     pub(super) async fn run<T: FromRedisValue>(self, link: &Link) -> Result<T, QueueError> {
+        if self.read_only {
+            return self.run_twice(link).await;
+        }
         match self.attempt(link).await {
             Err(error) if is_missing_function(&error) => {
                 load_libraries(link).await?;
@@ -83,7 +87,7 @@ impl Call {
     pub(super) async fn run_twice<T: FromRedisValue>(self, link: &Link) -> Result<T, QueueError> {
         match self.attempt(link).await {
             Err(error) if is_missing_function(&error) => load_libraries(link).await?,
-            Err(error) if error.is_connection_dropped() || error.is_io_error() && !error.is_timeout() => {}
+            Err(error) if is_dead(&error) => {}
             other => return Ok(other?),
         }
         Ok(self.attempt(link).await?)
@@ -103,20 +107,28 @@ pub(super) async fn load_libraries(link: &Link) -> Result<(), QueueError> {
     for (_, code) in LIBRARIES {
         let () = link.query(redis::cmd("FUNCTION").arg("LOAD").arg("REPLACE").arg(code)).await?;
     }
+    link.tell_loaded();
     Ok(())
 }
 
 /// Makes sure that the streams of a flow and their group exist. From id 0, never `$`: entries that came before the
 /// group did are jobs too.
 pub(super) async fn create_groups(link: &Link, keys: &Keys, flow: Flow) -> Result<(), QueueError> {
+    let mut new = 0;
     for lane in Lane::ALL {
         let made: Result<(), RedisError> = link
             .query(redis::cmd("XGROUP").arg("CREATE").arg(keys.stream(flow, lane)).arg(GROUP).arg("0").arg("MKSTREAM"))
             .await;
         match made {
             Err(error) if error.code() == Some("BUSYGROUP") => {}
-            other => other?,
+            other => {
+                other?;
+                new += 1;
+            }
         }
+    }
+    if new > 0 {
+        tracing::info!(%flow, made = new, "groups of job streams were missing in redis and were made");
     }
     Ok(())
 }
