@@ -9,8 +9,9 @@ use super::topic::{Flow, Lane};
 
 /// The libraries by name. A released layout's code never changes: what changes gets a new number. The last one has
 /// stable names, for people.
-pub(super) const LIBRARIES: [(&str, &str); 3] = [
+pub(super) const LIBRARIES: [(&str, &str); 4] = [
     ("advosync_1", include_str!("../../migrations/0001_queue.lua")),
+    ("advosync_1_layout", include_str!("../../migrations/0001_layout.lua")),
     ("advosync_1_ledger", include_str!("../../migrations/0001_ledger.lua")),
     ("advosync_admin", include_str!("../../migrations/admin.lua")),
 ];

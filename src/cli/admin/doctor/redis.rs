@@ -3,6 +3,7 @@
 use chrono::Utc;
 
 use crate::cli::admin::finding::Finding;
+use crate::cli::admin::show::recent_loss;
 use crate::queue::{Judgement, QueueError, Trust};
 use crate::roles::Parts;
 
@@ -17,6 +18,7 @@ pub(super) async fn check(parts: &Parts) -> Vec<Finding> {
         Ok(found) => findings.extend(found.judge().iter().map(durability)),
         Err(error) => findings.push(Finding::fail("redis durability", error.to_string())),
     }
+    findings.extend(loss(parts).await);
     findings
 }
 
@@ -45,5 +47,14 @@ fn durability(judgement: &Judgement) -> Finding {
         Trust::Good => Finding::ok(about, told),
         Trust::Weak => Finding::warn(about, told),
         Trust::Bad => Finding::fail(about, told),
+    }
+}
+
+/// A loss that a person may not have heard of yet.
+async fn loss(parts: &Parts) -> Option<Finding> {
+    const ABOUT: &str = "redis data";
+    match parts.queue.last_loss().await {
+        Ok(loss) => Some(Finding::warn(ABOUT, recent_loss(loss, Utc::now(), parts.settings.cron.timezone)?)),
+        Err(error) => Some(Finding::fail(ABOUT, error.to_string())),
     }
 }
