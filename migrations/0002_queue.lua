@@ -178,6 +178,17 @@ local function digits(place)
   return PLACES[place]
 end
 
+-- Grows for ever, also past the loss of the counter (a Redis that was emptied or rolled back): an old lease must not come
+-- to life again.
+local function next_claim(counter, now)
+  local number = redis.call('INCR', counter)
+  if number < now then
+    number = now
+    redis.call('SET', counter, string.format('%d', number))
+  end
+  return number
+end
+
 local function claim(keys, args)
   local stream, scheduled, jobs, parked, expiry, suspects = keys[1], keys[3], keys[4], keys[5], keys[6], keys[7]
   local group, consumer, lease, lane, how, n = args[1], args[2], tonumber(args[3]), args[4], args[5], tonumber(args[7])
@@ -190,7 +201,7 @@ local function claim(keys, args)
   end
   local waits = call('EXISTS', jobs) == 1 and call('HMGET', jobs, unpack(keys, CLAIM_KEYS + 1, CLAIM_KEYS + n))
   local suspicious = how == 'lost' or call('EXISTS', suspects) == 1
-  local lease_number, owner = string.format('%d', call('INCR', keys[2])), ':' .. consumer
+  local lease_number, owner = string.format('%d', next_claim(keys[2], now)), ':' .. consumer
   local answer, gone, started, one_set = { now, lease_number }, {}, {}, #args == sets + 1
   for i = 1, n do
     local lock = keys[CLAIM_KEYS + i]

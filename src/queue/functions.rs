@@ -4,14 +4,15 @@ use redis::{Cmd, FromRedisValue, RedisError};
 
 use super::error::QueueError;
 use super::keys::{GROUP, Keys};
-use super::link::Link;
+use super::link::{Link, is_dead};
 use super::topic::{Flow, Lane};
 
 /// The libraries by name. A layout's code never changes once a program has used it: what changes gets a new number, and
 /// the older one stays for the programs that call it. The last one has stable names, for people.
-pub(super) const LIBRARIES: [(&str, &str); 4] = [
+pub(super) const LIBRARIES: [(&str, &str); 5] = [
     ("advosync_1", include_str!("../../migrations/0001_queue.lua")),
     ("advosync_2", include_str!("../../migrations/0002_queue.lua")),
+    ("advosync_2_layout", include_str!("../../migrations/0002_layout.lua")),
     ("advosync_1_ledger", include_str!("../../migrations/0001_ledger.lua")),
     ("advosync_admin", include_str!("../../migrations/admin.lua")),
 ];
@@ -100,8 +101,12 @@ impl Call {
         cmd
     }
 
-    /// Runs it. A library that is missing (a Redis that was emptied) is loaded and the call repeated.
+    /// Runs it. A library that is missing (a Redis that was emptied) is loaded and the call repeated. What only reads is
+    /// repeated also when the connection turned out to be dead.
     pub(super) async fn run<T: FromRedisValue>(self, link: &Link) -> Result<T, QueueError> {
+        if self.read_only {
+            return self.run_twice(link).await;
+        }
         match self.attempt(link).await {
             Err(error) if is_missing_function(&error) => load_libraries(link).await?,
             other => return Ok(other?),
@@ -139,8 +144,7 @@ async fn mend(link: &Link, error: RedisError) -> Result<(), QueueError> {
     if is_missing_function(&error) {
         return load_libraries(link).await;
     }
-    let dropped = error.is_connection_dropped() || error.is_io_error() && !error.is_timeout();
-    if dropped { Ok(()) } else { Err(error.into()) }
+    if is_dead(&error) { Ok(()) } else { Err(error.into()) }
 }
 
 fn is_missing_function(error: &RedisError) -> bool {
@@ -152,20 +156,28 @@ pub(super) async fn load_libraries(link: &Link) -> Result<(), QueueError> {
     for (_, code) in LIBRARIES {
         let () = link.query(redis::cmd("FUNCTION").arg("LOAD").arg("REPLACE").arg(code)).await?;
     }
+    link.tell_loaded();
     Ok(())
 }
 
 /// Makes sure that the streams of a flow and their group exist. From id 0, never `$`: entries that came before the
 /// group did are jobs too.
 pub(super) async fn create_groups(link: &Link, keys: &Keys, flow: Flow) -> Result<(), QueueError> {
+    let mut new = 0;
     for lane in Lane::ALL {
         let made: Result<(), RedisError> = link
             .query(redis::cmd("XGROUP").arg("CREATE").arg(keys.stream(flow, lane)).arg(GROUP).arg("0").arg("MKSTREAM"))
             .await;
         match made {
             Err(error) if error.code() == Some("BUSYGROUP") => {}
-            other => other?,
+            other => {
+                other?;
+                new += 1;
+            }
         }
+    }
+    if new > 0 {
+        tracing::info!(%flow, made = new, "groups of job streams were missing in redis and were made");
     }
     Ok(())
 }

@@ -127,6 +127,11 @@ impl Keys {
         self.at("advosync:layout")
     }
 
+    /// Which process raised the marker's beat when.
+    pub(super) fn beats(&self) -> String {
+        self.at("advosync:beats")
+    }
+
     pub(super) fn migrating(&self) -> String {
         self.at("advosync:migrating")
     }

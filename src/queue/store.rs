@@ -28,9 +28,9 @@ impl Store {
         self.queue.keys.at(name)
     }
 
-    /// Sends one command.
+    /// Sends one command. Must be safe to repeat: a dead connection makes it run twice.
     pub async fn query<T: FromRedisValue>(&self, cmd: &Cmd) -> Result<T, QueueError> {
-        Ok(self.queue.bulk.query(cmd).await?)
+        Ok(self.queue.bulk.query_twice(cmd).await?)
     }
 
     /// Calls a function of the ledger, whose first key is the lock of the run. Must be safe to repeat: a dead connection

@@ -186,7 +186,7 @@ impl Parts {
         Ok(Some(Pool::new(Options {
             queue: self.queue.clone(),
             flow: Flow::Vmh,
-            consumer: consumer_name(),
+            consumer: process_name(),
             concurrency: settings.worker.concurrency,
             lease: settings.worker.lease,
             retries: Retries { waits: settings.worker.retry_schedule.clone(), attempts: settings.worker.max_attempts },
@@ -255,8 +255,8 @@ impl Parts {
     }
 }
 
-/// Unique to this process, and readable in XINFO CONSUMERS.
-fn consumer_name() -> String {
+/// Unlike that of any other process, and of any other call; readable in XINFO CONSUMERS.
+pub(super) fn process_name() -> String {
     let host = hostname::get().map(|host| host.to_string_lossy().into_owned()).unwrap_or_default();
     let run = uuid::Uuid::new_v4().simple().to_string();
     format!("{host}-{}-{}", std::process::id(), &run[..6])

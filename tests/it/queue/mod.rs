@@ -1,5 +1,6 @@
 //! The queue's promises, on a real Redis.
 
+mod away;
 mod layout;
 mod lifecycle;
 mod pool;
