@@ -76,6 +76,13 @@ impl Queue {
         if keys.is_empty() {
             return Ok(Enqueued { new: Vec::new(), already: 0 });
         }
+        // Whoever claims it would have to bury it as malformed: better that who asks is told.
+        if seen.contains("") {
+            return Err(QueueError::Asked(format!(
+                "a job of `{}` cannot have an empty key; none of this batch is queued",
+                batch.topic
+            )));
+        }
         let mut call = Call::new("enqueue").key(self.keys.stream(flow, batch.lane)).key(pending);
         if flow == Flow::Calendar {
             call = call.key(self.keys.modes());
