@@ -2,4 +2,7 @@
 
 pub mod process;
 pub mod redis;
+pub mod runlog;
+pub mod verdict;
+pub mod worker;
 pub mod world;
