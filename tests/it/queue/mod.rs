@@ -1,8 +1,10 @@
 //! The queue's promises, on a real Redis.
 
+mod kill;
 mod layout;
 mod lifecycle;
 mod pool;
+mod several;
 
 use std::time::Duration;
 
