@@ -1,5 +1,6 @@
 //! The queue's promises, on a real Redis.
 
+mod bad_input;
 mod kill;
 mod layout;
 mod lifecycle;
