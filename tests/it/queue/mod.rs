@@ -6,6 +6,7 @@ mod layout;
 mod lifecycle;
 mod pool;
 mod several;
+mod soak;
 
 use std::time::Duration;
 
