@@ -1,9 +1,13 @@
 //! The queue's promises, on a real Redis.
 
 mod away;
+mod bad_input;
+mod kill;
 mod layout;
 mod lifecycle;
 mod pool;
+mod several;
+mod soak;
 
 use std::time::Duration;
 
