@@ -8,7 +8,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child as Process, ChildStdin, ChildStdout, Command};
 
 /// How long a child may take to come up, or to end.
-const WITHIN: Duration = Duration::from_secs(60);
+const WITHIN: Duration = Duration::from_mins(1);
 /// What a child says when it is connected and waits for [`GO`].
 const READY: &str = "ready";
 /// What lets it begin.
@@ -53,11 +53,7 @@ impl Child {
 
     /// Seconds of CPU that it has used, where the system tells.
     pub(crate) fn cpu(&self) -> Option<f64> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id()?)).ok()?;
-        // After the name, which may hold spaces: state is field 3, user and system time are fields 14 and 15.
-        let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-        let ticks: f64 = fields.get(11)?.parse::<f64>().ok()? + fields.get(12)?.parse::<f64>().ok()?;
-        Some(ticks / 100.0)
+        cpu_of(self.process.id()?)
     }
 
     /// Tells it to stop; answers what it wrote.
@@ -78,9 +74,23 @@ impl Child {
     }
 }
 
+/// Seconds of CPU that a process has used, where the system tells.
+pub(crate) fn cpu_of(process: u32) -> Option<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // After the name, which may hold spaces: state is field 3, user and system time are fields 14 and 15, in 1/100 s.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks: f64 = fields.get(11)?.parse::<f64>().ok()? + fields.get(12)?.parse::<f64>().ok()?;
+    Some(ticks / 100.0)
+}
+
+/// In the child: says that it is ready.
+pub(crate) fn say_ready() {
+    println!("{READY}");
+}
+
 /// In the child: says that it is ready and waits to be let go. `false`: it is to end instead.
 pub(crate) async fn wait_for_go(commands: &mut Commands) -> Result<bool> {
-    println!("{READY}");
+    say_ready();
     Ok(commands.next_line().await?.is_some_and(|line| line == GO))
 }
 

@@ -3,23 +3,19 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use advosync::queue::{Batch, Lane, Queue};
 use anyhow::{Result, bail};
 use tokio::time::{Instant, sleep};
 
-use crate::Bench;
+use crate::bench::{Bench, number};
 use crate::child::Child;
-use crate::jobs::{self, SOURCE, STREAM};
-use crate::raw;
+use crate::producer::Producer;
 use crate::report::{Better, Figure, Goal};
 use crate::rounds::{Rounds, Side};
 
-/// Jobs that a worker process runs at once: its finishes then come in full batches of 100, as in the raw drain.
-const CONCURRENCY: &str = "200";
 /// How often is looked whether all is done.
 const LOOK: Duration = Duration::from_millis(5);
 /// No drain takes longer.
-const WITHIN: Duration = Duration::from_secs(300);
+const WITHIN: Duration = Duration::from_mins(5);
 
 /// What one drain came to.
 pub(crate) struct Drained {
@@ -82,54 +78,22 @@ pub(crate) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {
 /// Empties Redis and queues this many jobs.
 pub(crate) async fn fill(bench: &Bench, side: Side, jobs: u64) -> Result<()> {
     bench.redis.empty().await?;
-    match side {
-        Side::Product => {
-            bench.queue.prepare(chrono::Utc::now()).await?;
-            enqueue(&bench.queue, jobs).await?;
-        }
-        Side::Raw => {
-            let mut conn = bench.redis.connect().await?;
-            raw::prepare(&mut conn).await?;
-            raw::fill(&mut conn, jobs).await?;
-        }
-        Side::Peer => bail!("not yet"),
-    }
+    let mut producer = Producer::prepare(bench, side).await?;
+    producer.fill(jobs).await?;
     bench.redis.settle().await
-}
-
-async fn enqueue(queue: &Queue, jobs: u64) -> Result<()> {
-    for (n, keys) in (0..).zip(jobs::batches(jobs, 1_000)) {
-        let trace = jobs::traceparent(n);
-        let batch = Batch { traceparent: Some(&trace), ..Batch::new(jobs::topic(), Lane::First, &keys, SOURCE) };
-        let new = queue.enqueue(&batch).await?.new.len();
-        if new != keys.len() {
-            bail!("{new} of {} jobs were new", keys.len());
-        }
-    }
-    Ok(())
 }
 
 /// Runs what is queued, by so many worker processes.
 pub(crate) async fn drain(bench: &Bench, side: Side, jobs: u64, workers: usize) -> Result<Drained> {
-    let url = bench.redis.url.as_str();
-    let left = match side {
-        Side::Product | Side::Raw => vec![("XLEN", STREAM)],
-        Side::Peer => bail!("not yet"),
-    };
-    if bench.redis.count(&left).await? != jobs {
+    if bench.redis.count(side.holds()).await? != jobs {
         bail!("{side:?}: there are not as many jobs as were queued");
     }
     let mut children = Vec::new();
     for n in 0..workers {
-        let name = format!("bench-{n}");
-        let mut args = vec!["worker", "--redis", url, "--concurrency", CONCURRENCY, "--name", &name];
-        if let Some(log) = &bench.log {
-            args.extend(["--log", log]);
-        }
         children.push(match side {
-            Side::Product => Child::start(&args).await?,
-            Side::Raw => Child::start(&["raw", "--redis", url]).await?,
-            Side::Peer => bail!("not yet"),
+            Side::Product => bench.worker(&format!("bench-{n}"), &[]).await?,
+            Side::Raw => Child::start(&["raw", "--redis", &bench.redis.url]).await?,
+            Side::Peer => bench.peer_worker(&[]).await?,
         });
     }
     let worker_cpu = |children: &[Child]| children.iter().filter_map(Child::cpu).sum::<f64>();
@@ -139,7 +103,7 @@ pub(crate) async fn drain(bench: &Bench, side: Side, jobs: u64, workers: usize) 
     for child in &mut children {
         child.go().await?;
     }
-    while bench.redis.count(&left).await? > 0 {
+    while bench.redis.count(side.holds()).await? > 0 {
         if begin.elapsed() > WITHIN {
             bail!("{side:?}: the jobs are not done after {WITHIN:?}");
         }
@@ -161,9 +125,4 @@ fn client_calls(before: &HashMap<String, f64>, after: &HashMap<String, f64>) -> 
     let commands = ["fcall", "fcall_ro", "evalsha", "xreadgroup", "xautoclaim", "bzpopmin"];
     let calls = |of: &HashMap<String, f64>| commands.iter().filter_map(|name| of.get(*name)).sum::<f64>();
     calls(after) - calls(before)
-}
-
-/// A count in a quotient.
-pub(crate) fn number(count: u64) -> f64 {
-    u32::try_from(count).map_or(f64::INFINITY, f64::from)
 }

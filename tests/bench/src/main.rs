@@ -5,25 +5,38 @@
 //! turn (`rounds.rs`), so that the ratio holds where the machine is slow or busy. Results go to stdout and to
 //! `target/bench.json`. `advosync-bench drain latency` runs only these; `--quick` makes everything smaller.
 
+mod backlog;
+mod bench;
+mod check;
 mod child;
 mod drain;
+mod enqueue;
+mod http;
+mod ingress;
 mod jobs;
+mod latency;
+mod memory;
+mod peer;
+mod producer;
 mod raw;
 mod redis;
 mod report;
 mod rounds;
+mod server;
+mod stamps;
 mod sync;
 mod worker;
 mod world;
 
 use std::path::Path;
 
-use advosync::queue::Queue;
 use anyhow::Result;
 use clap::{Parser, Subcommand, ValueEnum};
 
+use self::bench::{Bench, Sizes};
 use self::redis::{Fsync, Redis};
-use crate::rounds::Side;
+use self::report::Figure;
+use self::rounds::Side;
 
 /// Measures advosync.
 #[derive(Debug, Parser)]
@@ -37,7 +50,11 @@ struct Cli {
     /// Only with this setting of Redis' appendfsync.
     #[arg(long)]
     fsync: Option<Fsync>,
-    /// Give the queue's worker the logs, traces and metrics of the real one, at this level; logs go to stderr.
+    /// Without the peer.
+    #[arg(long)]
+    no_peer: bool,
+    /// Give the worker that runs in this program the logs, traces and metrics of the real one, at this level, and log at
+    /// it in the ingress (`warn` by default).
     #[arg(long)]
     log: Option<String>,
     #[command(subcommand)]
@@ -47,49 +64,50 @@ struct Cli {
 /// What is measured together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Scenario {
+    /// The raw side itself, beside redis-benchmark.
+    Check,
     /// Running queued jobs.
     Drain,
+    /// Queueing jobs.
+    Enqueue,
+    /// From the call that queues a job to its start.
+    Latency,
+    /// Bytes in Redis.
+    Memory,
+    /// Webhooks a second.
+    Ingress,
+    /// Running jobs out of a small and a large backlog.
+    Backlog,
     /// Single record syncs of the whole product.
     Sync,
 }
 
 /// What this program plays when it runs itself again.
 #[derive(Debug, Subcommand)]
-#[command(hide = true)]
 enum ChildRole {
     /// The product's worker.
     #[command(hide = true)]
     Worker(worker::Args),
-    /// The raw reader.
+    /// The peer's worker.
     #[command(hide = true)]
-    Raw {
-        /// Redis.
-        #[arg(long)]
-        redis: String,
-    },
+    Peer(peer::Args),
+    /// The raw reader that drains.
+    #[command(hide = true)]
+    Raw(Plain),
+    /// The raw reader that waits.
+    #[command(hide = true)]
+    RawReader(Plain),
+    /// The plain server.
+    #[command(hide = true)]
+    Server(Plain),
 }
 
-/// How much is measured.
-struct Sizes {
-    rounds: usize,
-    drain: u64,
-    drain_peer: u64,
-}
-
-/// What a scenario of the queue needs.
-struct Bench {
-    redis: Redis,
-    queue: Queue,
-    fsync: Fsync,
-    sides: Vec<Side>,
-    sizes: Sizes,
-    log: Option<String>,
-}
-
-impl Bench {
-    fn name(&self, name: &str) -> String {
-        format!("{name}{}", self.fsync.suffix())
-    }
+/// A child that needs only Redis.
+#[derive(Debug, clap::Args)]
+struct Plain {
+    /// Redis.
+    #[arg(long)]
+    redis: String,
 }
 
 #[tokio::main]
@@ -97,43 +115,66 @@ async fn main() -> Result<()> {
     let cli = Cli::parse();
     match cli.child {
         Some(ChildRole::Worker(args)) => worker::run(args).await,
-        Some(ChildRole::Raw { redis }) => raw::drain(redis).await,
+        Some(ChildRole::Peer(args)) => peer::work(args).await,
+        Some(ChildRole::Raw(args)) => raw::drain(args.redis).await,
+        Some(ChildRole::RawReader(args)) => raw::read(args.redis).await,
+        Some(ChildRole::Server(args)) => server::serve(args.redis).await,
         None => measure(&cli).await,
     }
 }
 
 async fn measure(cli: &Cli) -> Result<()> {
-    let chosen = |scenario| cli.scenarios.is_empty() || cli.scenarios.contains(&scenario);
     let mut figures = Vec::new();
     for fsync in [Fsync::Everysec, Fsync::Always] {
-        if cli.fsync.is_some_and(|only| only != fsync) {
-            continue;
+        if cli.fsync.is_none_or(|only| only == fsync) {
+            println!("-- appendfsync {}", fsync.name());
+            figures.extend(measure_queue(cli, fsync).await?);
         }
-        let redis = Redis::start(fsync).await?;
-        let queue = worker::queue(&redis.url)?;
-        let sides = vec![Side::Product, Side::Raw];
-        let sizes = if cli.quick {
-            Sizes { rounds: 3, drain: 20_000, drain_peer: 5_000 }
-        } else {
-            Sizes { rounds: 5, drain: 100_000, drain_peer: 20_000 }
-        };
-        let bench = Bench { redis, queue, fsync, sides, sizes, log: cli.log.clone() };
-        println!("-- appendfsync {}", fsync.name());
-        if chosen(Scenario::Drain) {
-            figures.extend(drain::measure(&bench).await?);
-        }
-        bench.redis.stop().await;
     }
-    if chosen(Scenario::Sync) {
+    if cli.wants(Scenario::Sync) {
         let world = world::World::start().await?;
         figures.extend(sync::measure(&world).await?);
         world.stop().await;
     }
     report::print(&figures);
     // A part must not pass for the whole.
-    let whole = cli.scenarios.is_empty() && cli.fsync.is_none() && !cli.quick;
+    let whole = cli.scenarios.is_empty() && cli.fsync.is_none() && !cli.quick && !cli.no_peer;
     let path = Path::new(if whole { "target/bench.json" } else { "target/bench-part.json" });
     report::write(&figures, path)?;
     println!("\nalso in {}", path.display());
     Ok(())
+}
+
+async fn measure_queue(cli: &Cli, fsync: Fsync) -> Result<Vec<Figure>> {
+    let redis = Redis::start(fsync).await?;
+    let queue = worker::queue(&redis.url)?;
+    let mut sides = vec![Side::Product, Side::Raw];
+    if !cli.no_peer {
+        sides.push(Side::Peer);
+    }
+    let size = if cli.quick { Sizes::quick() } else { Sizes::full(fsync) };
+    let bench = Bench { redis, queue, fsync, sides, sizes: size, log: cli.log.clone() };
+    let mut figures = Vec::new();
+    for scenario in Scenario::value_variants().iter().filter(|scenario| cli.wants(**scenario)) {
+        let begin = tokio::time::Instant::now();
+        figures.extend(match scenario {
+            Scenario::Check => check::print(&bench).await.map(|()| Vec::new())?,
+            Scenario::Drain => drain::measure(&bench).await?,
+            Scenario::Enqueue => enqueue::measure(&bench).await?,
+            Scenario::Latency => latency::measure(&bench).await?,
+            Scenario::Memory => memory::measure(&bench).await?,
+            Scenario::Ingress => ingress::measure(&bench).await?,
+            Scenario::Backlog => backlog::measure(&bench).await?,
+            Scenario::Sync => Vec::new(),
+        });
+        println!("   {scenario:?} took {:.0} s", begin.elapsed().as_secs_f64());
+    }
+    bench.redis.stop().await;
+    Ok(figures)
+}
+
+impl Cli {
+    fn wants(&self, scenario: Scenario) -> bool {
+        self.scenarios.is_empty() || self.scenarios.contains(&scenario)
+    }
 }

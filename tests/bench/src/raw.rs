@@ -4,15 +4,18 @@
 //! the acknowledgement of a batch goes with the read of the next one. Entries are read into the types that the
 //! product's own reader makes of them.
 
+use std::sync::Arc;
+
 use anyhow::Result;
 use redis::aio::MultiplexedConnection;
-use redis::{Commands as _, Connection, Pipeline};
+use redis::{Cmd, Connection, TypedCommands};
 
 use crate::child;
-use crate::jobs::{self, SOURCE, STREAM, TOPIC};
+use crate::jobs::{SOURCE, STREAM, TOPIC};
+use crate::stamps::Stamps;
 
 /// Entries in one read, and so in one acknowledgement; the product finishes as many at once.
-const BATCH: usize = 100;
+pub(crate) const BATCH: usize = 100;
 /// The group that reads.
 pub(crate) const GROUP: &str = "workers";
 
@@ -26,29 +29,34 @@ pub(crate) async fn prepare(conn: &mut MultiplexedConnection) -> Result<()> {
     Ok(redis::cmd("XGROUP").arg("CREATE").arg(STREAM).arg(GROUP).arg("0").arg("MKSTREAM").query_async(conn).await?)
 }
 
-/// One command that adds an entry with a job's fields.
-pub(crate) fn xadd(pipe: &mut Pipeline, key: &str, traceparent: &str) {
-    pipe.cmd("XADD").arg(STREAM).arg("*");
-    for (name, value) in [("topic", TOPIC), ("key", key), ("source", SOURCE), ("traceparent", traceparent)] {
-        pipe.arg(name).arg(value);
-    }
-}
-
-/// Adds this many entries, a thousand in one pipeline.
-pub(crate) async fn fill(conn: &mut MultiplexedConnection, jobs: u64) -> Result<()> {
-    for (n, keys) in (0..).zip(jobs::batches(jobs, 1_000)) {
-        let (mut pipe, trace) = (redis::pipe(), jobs::traceparent(n));
-        keys.iter().for_each(|key| xadd(&mut pipe, key, &trace));
+/// Adds entries with a job's fields: one by one command, several in one pipeline.
+pub(crate) async fn add(conn: &mut MultiplexedConnection, keys: &[String], traceparent: &str) -> Result<()> {
+    if let [key] = keys {
+        let _: String = xadd(key, traceparent).query_async(conn).await?;
+    } else {
+        let mut pipe = redis::pipe();
+        for key in keys {
+            pipe.add_command(xadd(key, traceparent));
+        }
         let _: Vec<String> = pipe.query_async(conn).await?;
     }
     Ok(())
+}
+
+fn xadd(key: &str, traceparent: &str) -> Cmd {
+    let mut cmd = redis::cmd("XADD");
+    cmd.arg(STREAM).arg("*");
+    for (name, value) in [("topic", TOPIC), ("key", key), ("source", SOURCE), ("traceparent", traceparent)] {
+        cmd.arg(name).arg(value);
+    }
+    cmd
 }
 
 /// In a child process: reads and acknowledges until nothing is left.
 pub(crate) async fn drain(url: String) -> Result<()> {
     let mut commands = child::commands();
     let mut conn = redis::Client::open(url)?.get_connection()?;
-    let _: String = conn.ping()?;
+    let _pong = conn.ping()?;
     if child::wait_for_go(&mut commands).await? {
         tokio::task::spawn_blocking(move || read_all(&mut conn)).await??;
         child::wait_for_stop(&mut commands).await?;
@@ -72,5 +80,37 @@ fn read_all(conn: &mut Connection) -> Result<()> {
         if last.is_empty() {
             return Ok(());
         }
+    }
+}
+
+/// In a child process: reads what comes as it comes, and notes when.
+pub(crate) async fn read(url: String) -> Result<()> {
+    let mut commands = child::commands();
+    let conn = crate::redis::connect(&url).await?;
+    if child::wait_for_go(&mut commands).await? {
+        let stamps = Arc::<Stamps>::default();
+        let reading = tokio::spawn(read_on(conn, Arc::clone(&stamps)));
+        child::wait_for_stop(&mut commands).await?;
+        reading.abort();
+        stamps.print();
+    }
+    Ok(())
+}
+
+async fn read_on(mut conn: MultiplexedConnection, stamps: Arc<Stamps>) -> Result<()> {
+    let mut cmd = redis::cmd("XREADGROUP");
+    cmd.arg("GROUP").arg(GROUP).arg("raw").arg("COUNT").arg(BATCH).arg("BLOCK").arg(1_000);
+    cmd.arg("STREAMS").arg(STREAM).arg(">");
+    loop {
+        let read: Read = cmd.query_async(&mut conn).await?;
+        let mut pipe = redis::pipe();
+        for (id, fields) in read.into_iter().flatten().flat_map(|(_, entries)| entries) {
+            if let Some((_, key)) = fields.iter().find(|(name, _)| name == b"key") {
+                stamps.add(&String::from_utf8_lossy(key));
+            }
+            pipe.cmd("XACK").arg(STREAM).arg(GROUP).arg(&id).ignore();
+            pipe.cmd("XDEL").arg(STREAM).arg(&id).ignore();
+        }
+        let () = pipe.query_async(&mut conn).await?;
     }
 }

@@ -161,6 +161,6 @@ impl Info {
 
 /// A connection that waits as long as the slowest call may take.
 pub(crate) async fn connect(url: &str) -> Result<MultiplexedConnection> {
-    let patient = AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_secs(60)));
+    let patient = AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_mins(1)));
     Ok(redis::Client::open(url)?.get_multiplexed_async_connection_with_config(&patient).await?)
 }

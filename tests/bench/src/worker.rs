@@ -1,7 +1,7 @@
 //! The product's worker in a process of its own: the real pool, with a handler that does nothing.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
+use std::time::Duration;
 
 use advosync::queue::{Flow, Job, Options as QueueOptions, Outcome, Queue, Server, Topic};
 use advosync::settings::Telemetry;
@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use crate::child;
+use crate::stamps::Stamps;
 
 /// How the child process is called.
 #[derive(Debug, clap::Args)]
@@ -67,32 +68,10 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     child::wait_for_stop(&mut commands).await?;
     stop.cancel();
     running.await?;
-    stamps.iter().for_each(|stamps| stamps.print());
+    if let Some(stamps) = stamps {
+        stamps.print();
+    }
     Ok(())
-}
-
-/// When jobs began.
-#[derive(Default)]
-pub(crate) struct Stamps(Mutex<Vec<(String, u128)>>);
-
-impl Stamps {
-    /// This job begins now.
-    pub(crate) fn add(&self, key: &str) {
-        let at = now();
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((key.to_owned(), at));
-    }
-
-    /// Tells the parent.
-    pub(crate) fn print(&self) {
-        for (key, at) in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            println!("{key} {at}");
-        }
-    }
-}
-
-/// Nanoseconds since the epoch, the same for all processes of this machine.
-pub(crate) fn now() -> u128 {
-    SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos()
 }
 
 struct Noop {
