@@ -8,7 +8,7 @@ use crate::report::{Better, Figure, Goal};
 use crate::rounds::{Side, median};
 
 /// A small backlog is drained in no time, so this often.
-const SMALL_ROUNDS: usize = 7;
+const SMALL_ROUNDS: usize = 5;
 
 /// The figure: time a job at the large backlog, over that at the small one before and after.
 pub(crate) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {

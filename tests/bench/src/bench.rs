@@ -7,9 +7,6 @@ use crate::child::Child;
 use crate::redis::{Fsync, Redis};
 use crate::rounds::Side;
 
-/// Jobs that a worker process runs at once: its finishes then come in full batches of 100, as in the raw drain.
-const CONCURRENCY: &str = "200";
-
 /// How much is measured.
 pub(crate) struct Sizes {
     /// Turns of each side.
@@ -85,6 +82,9 @@ pub(crate) struct Bench {
     pub(crate) sides: Vec<Side>,
     /// How much.
     pub(crate) sizes: Sizes,
+    /// Jobs that a worker process runs at once: with two batches' worth, finishes come in full batches of 100, as in the
+    /// raw drain.
+    pub(crate) concurrency: usize,
     /// Whether the product's processes have their telemetry on, and at which level.
     pub(crate) log: Option<String>,
 }
@@ -97,7 +97,8 @@ impl Bench {
 
     /// A worker process of the product.
     pub(crate) async fn worker(&self, name: &str, args: &[&str]) -> Result<Child> {
-        let mut all = vec!["worker", "--redis", &self.redis.url, "--concurrency", CONCURRENCY, "--name", name];
+        let concurrency = self.concurrency.to_string();
+        let mut all = vec!["worker", "--redis", &self.redis.url, "--concurrency", &concurrency, "--name", name];
         if let Some(log) = &self.log {
             all.extend(["--log", log]);
         }
@@ -107,7 +108,8 @@ impl Bench {
 
     /// A worker process of the peer.
     pub(crate) async fn peer_worker(&self, args: &[&str]) -> Result<Child> {
-        let all = ["peer", "--redis", &self.redis.url, "--concurrency", CONCURRENCY];
+        let concurrency = self.concurrency.to_string();
+        let all = ["peer", "--redis", &self.redis.url, "--concurrency", &concurrency];
         Child::start(&[&all, args].concat()).await
     }
 }

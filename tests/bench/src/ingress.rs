@@ -31,9 +31,9 @@ pub(crate) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {
         let took = load(server, requests).await?;
         let used = |now: f64, before: f64| (now - before) / number(requests) * 1e6;
         let redis = used(bench.redis.cpu().await?, redis);
-        let expected = if side == Side::Product { requests * IDS } else { 0 };
+        let expected = requests * IDS;
         let queued = bench.redis.count(side.holds()).await?;
-        anyhow::ensure!(queued >= expected, "only {queued} of {expected} jobs were queued");
+        anyhow::ensure!(queued == expected, "only {queued} of {expected} jobs were queued");
         let cpu = server.cpu().zip(cpu).map_or(f64::NAN, |(now, before)| used(now, before));
         Ok([number(requests) / took, redis, cpu])
     })

@@ -5,8 +5,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tokio::time::{Instant, sleep_until};
 
-use crate::bench::Bench;
+use crate::bench::{Bench, number};
 use crate::child::Child;
+use crate::drain::client_calls;
 use crate::jobs;
 use crate::producer::Producer;
 use crate::report::{Better, Figure, Goal};
@@ -23,10 +24,14 @@ const LATEST: Duration = Duration::from_millis(500);
 /// The figures of each side.
 pub(crate) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {
     let rounds = Rounds::measure(&bench.sides, bench.sizes.rounds, async |side| {
-        let times = once(bench, side).await?;
-        Ok([percentile(times.clone(), 50), percentile(times, 99)])
+        let (times, calls) = once(bench, side).await?;
+        Ok([percentile(times.clone(), 50), percentile(times, 99), calls])
     })
     .await?;
+    for side in bench.sides.iter().copied() {
+        let calls = rounds.median(side, 2);
+        println!("latency, {side:?}: {calls:.1} calls a job, the one that queues it and idle ones included");
+    }
     let figure = |side, at, name: &str, goal: Option<f64>| {
         rounds.figure(side, at, bench.name(name), "ms", Better::Less, goal.map(Goal::Ratio))
     };
@@ -39,8 +44,8 @@ pub(crate) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {
     Ok(figures)
 }
 
-/// Milliseconds of each job.
-async fn once(bench: &Bench, side: Side) -> Result<Vec<f64>> {
+/// Milliseconds of each job, and calls a job.
+async fn once(bench: &Bench, side: Side) -> Result<(Vec<f64>, f64)> {
     bench.redis.empty().await?;
     let mut producer = Producer::prepare(bench, side).await?;
     bench.redis.settle().await?;
@@ -50,6 +55,7 @@ async fn once(bench: &Bench, side: Side) -> Result<Vec<f64>> {
         Side::Raw => Child::start(&["raw-reader", "--redis", url]).await?,
         Side::Peer => bench.peer_worker(&["--stamps"]).await?,
     };
+    let before = bench.redis.calls().await?;
     child.go().await?;
     let total = WARM_UP + bench.sizes.latency;
     let sent = tokio::spawn(async move {
@@ -67,13 +73,15 @@ async fn once(bench: &Bench, side: Side) -> Result<Vec<f64>> {
         anyhow::Ok(sent)
     })
     .await??;
+    let calls = client_calls(&before, &bench.redis.calls().await?) / number(total);
     let lines = child.stop().await?;
     let begun = stamps::read(&lines);
     let counted = sent.iter().skip(usize::try_from(WARM_UP)?);
-    counted
+    let times: Result<Vec<f64>> = counted
         .map(|([key], at)| {
             let begun = begun.get(key.as_str()).with_context(|| format!("{side:?}: the job {key} was never begun"))?;
             Ok(Duration::from_micros(begun.saturating_sub(*at)).as_secs_f64() * 1_000.0)
         })
-        .collect()
+        .collect();
+    Ok((times?, calls))
 }

@@ -50,6 +50,9 @@ struct Cli {
     /// Only with this setting of Redis' appendfsync.
     #[arg(long)]
     fsync: Option<Fsync>,
+    /// Jobs that a worker process of the product or the peer runs at once.
+    #[arg(long, default_value_t = 200)]
+    concurrency: usize,
     /// Without the peer.
     #[arg(long)]
     no_peer: bool,
@@ -153,9 +156,9 @@ async fn measure_queue(cli: &Cli, fsync: Fsync) -> Result<Vec<Figure>> {
         sides.push(Side::Peer);
     }
     let size = if cli.quick { Sizes::quick() } else { Sizes::full(fsync) };
-    let bench = Bench { redis, queue, fsync, sides, sizes: size, log: cli.log.clone() };
+    let bench = Bench { redis, queue, fsync, sides, sizes: size, concurrency: cli.concurrency, log: cli.log.clone() };
     let mut figures = Vec::new();
-    for scenario in Scenario::value_variants().iter().filter(|scenario| cli.wants(**scenario)) {
+    for scenario in Scenario::value_variants().iter().filter(|it| cli.wants(**it) && **it != Scenario::Sync) {
         let begin = tokio::time::Instant::now();
         figures.extend(match scenario {
             Scenario::Check => check::print(&bench).await.map(|()| Vec::new())?,

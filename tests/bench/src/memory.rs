@@ -18,11 +18,12 @@ const IDS: u64 = 50;
 /// Bytes in a raw entry.
 const PAYLOAD: usize = 200;
 /// How long the memory stays the same before it counts: buffers shrink, tables are rebuilt.
-const CALM: Duration = Duration::from_millis(400);
+const CALM: Duration = Duration::from_millis(250);
 
 /// The figure of each side.
 pub(crate) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {
     let ingress = Server::ingress(&bench.redis.url, "warn").await?;
+    let mut largest = Vec::new();
     let rounds = Rounds::measure(&bench.sides, bench.sizes.rounds, async |side| {
         bench.redis.empty().await?;
         let producer = Producer::prepare(bench, side).await?;
@@ -32,10 +33,15 @@ pub(crate) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {
         let jobs = bench.sizes.memory;
         let queued = bench.redis.count(side.holds()).await?;
         anyhow::ensure!(queued == jobs, "{side:?}: {queued} of {jobs} jobs were queued");
+        largest =
+            bench.redis.keys().await?.into_iter().take(3).map(|key| (side, key)).chain(largest.drain(..)).collect();
         Ok([(after - before) / number(jobs)])
     })
     .await?;
     ingress.stop().await?;
+    for (_, (key, size)) in largest.iter().filter(|(side, _)| *side == Side::Product).take(3) {
+        println!("bytes a job in {key}: {:.1}", number(*size) / number(bench.sizes.memory));
+    }
     let name = bench.name("bytes_per_job");
     let mut figures = vec![rounds.figure(Side::Product, 0, name, "bytes", Better::Less, Some(Goal::Value(240.0)))];
     if rounds.has(Side::Peer) {

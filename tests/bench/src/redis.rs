@@ -48,6 +48,7 @@ pub(crate) struct Redis {
     pub(crate) url: String,
     /// Its port.
     pub(crate) port: u16,
+    fsync: Fsync,
     conn: MultiplexedConnection,
     process: Child,
     _dir: TempDir,
@@ -75,7 +76,7 @@ impl Redis {
                 Err(_) => sleep(Duration::from_millis(20)).await,
             }
         };
-        Ok(Self { url, port, conn, process, _dir: dir })
+        Ok(Self { url, port, fsync, conn, process, _dir: dir })
     }
 
     /// Empties it, and its log of changes; functions stay.
@@ -95,7 +96,10 @@ impl Redis {
 
     /// Waits until what was written before is on the disk, so that the next measurement does not pay for it.
     pub(crate) async fn settle(&self) -> Result<()> {
-        // Under everysec the last write is followed by a sync within a second.
+        if self.fsync == Fsync::Always {
+            return Ok(());
+        }
+        // The last write is followed by a sync within a second.
         sleep(Duration::from_millis(1_100)).await;
         while self.info("persistence").await?.number("aof_pending_bio_fsync") > 0.0 {
             sleep(Duration::from_millis(10)).await;
@@ -112,6 +116,20 @@ impl Redis {
     /// Bytes that it has allocated.
     pub(crate) async fn memory(&self) -> Result<f64> {
         Ok(self.info("memory").await?.number("used_memory"))
+    }
+
+    /// Its keys, with the bytes of each.
+    pub(crate) async fn keys(&self) -> Result<Vec<(String, u64)>> {
+        let mut conn = self.conn.clone();
+        let names: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut conn).await?;
+        let mut sizes = Vec::new();
+        for name in names {
+            let mut cmd = redis::cmd("MEMORY");
+            let size: Option<u64> = cmd.arg("USAGE").arg(&name).arg("SAMPLES").arg(0).query_async(&mut conn).await?;
+            sizes.push((name, size.unwrap_or_default()));
+        }
+        sizes.sort_by_key(|(_, size)| std::cmp::Reverse(*size));
+        Ok(sizes)
     }
 
     /// How often each command was called, calls inside functions included.
