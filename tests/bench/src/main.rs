@@ -161,7 +161,13 @@ async fn measure_queue(cli: &Cli, fsync: Fsync) -> Result<Vec<Figure>> {
     for scenario in Scenario::value_variants().iter().filter(|it| cli.wants(**it) && **it != Scenario::Sync) {
         let begin = tokio::time::Instant::now();
         figures.extend(match scenario {
-            Scenario::Check => check::print(&bench).await.map(|()| Vec::new())?,
+            Scenario::Check => {
+                // Only a remark about the others, which hold without it.
+                if let Err(error) = check::print(&bench).await {
+                    println!("raw redis is not cross-checked: {error:#}");
+                }
+                Vec::new()
+            }
             Scenario::Drain => drain::measure(&bench).await?,
             Scenario::Enqueue => enqueue::measure(&bench).await?,
             Scenario::Latency => latency::measure(&bench).await?,

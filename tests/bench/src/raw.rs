@@ -24,9 +24,14 @@ type Entry = (String, Vec<(Vec<u8>, Vec<u8>)>);
 /// What XREADGROUP answers.
 pub(crate) type Read = Option<Vec<(String, Vec<Entry>)>>;
 
-/// A stream with its group.
+/// A stream with its group. Where the ingress runs, it may have made both already.
 pub(crate) async fn prepare(conn: &mut MultiplexedConnection) -> Result<()> {
-    Ok(redis::cmd("XGROUP").arg("CREATE").arg(STREAM).arg(GROUP).arg("0").arg("MKSTREAM").query_async(conn).await?)
+    let mut cmd = redis::cmd("XGROUP");
+    let made = cmd.arg("CREATE").arg(STREAM).arg(GROUP).arg("0").arg("MKSTREAM").query_async(conn).await;
+    match made {
+        Err(error) if error.code() == Some("BUSYGROUP") => Ok(()),
+        made => Ok(made?),
+    }
 }
 
 /// Adds entries with a job's fields: one by one command, several in one pipeline.
