@@ -27,6 +27,7 @@ pub(crate) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {
         value,
         raw: Some(raw),
         ratio: Some(value / raw),
+        spread: None,
         unit: "us/job",
         better: Better::Less,
         goal: Some(Goal::Ratio(1.1)),

@@ -17,6 +17,8 @@ pub(crate) struct Sizes {
     pub(crate) drain_peer: u64,
     /// Jobs queued in batches.
     pub(crate) batched: u64,
+    /// The same of the peer.
+    pub(crate) batched_peer: u64,
     /// Jobs queued one by one.
     pub(crate) single: u64,
     /// Jobs at an even pace, in each turn.
@@ -41,8 +43,9 @@ impl Sizes {
             rounds: 5,
             drain: 100_000,
             drain_peer: 20_000,
-            batched: 20_000,
-            single: if always { 2_000 } else { 5_000 },
+            batched: if always { 20_000 } else { 100_000 },
+            batched_peer: 20_000,
+            single: if always { 2_000 } else { 10_000 },
             latency: 400,
             memory: 20_000,
             requests: if always { 6_000 } else { 20_000 },
@@ -58,7 +61,8 @@ impl Sizes {
             rounds: 3,
             drain: 20_000,
             drain_peer: 5_000,
-            batched: 5_000,
+            batched: 20_000,
+            batched_peer: 5_000,
             single: 1_000,
             latency: 200,
             memory: 20_000,

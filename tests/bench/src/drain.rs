@@ -1,6 +1,5 @@
 //! How fast queued jobs are run: jobs a second, Redis' CPU a job, calls a job; with one worker process and with two.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -11,6 +10,7 @@ use crate::child::Child;
 use crate::producer::Producer;
 use crate::report::{Better, Figure, Goal};
 use crate::rounds::{Rounds, Side};
+use crate::stamps;
 
 /// The shortest pause before it is looked again whether all is done, and the longest.
 const LOOKS: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(100)];
@@ -22,16 +22,19 @@ pub(crate) struct Drained {
     /// From the first claim to the last finish.
     pub(crate) took: f64,
     /// Seconds of Redis' CPU.
-    pub(crate) redis_cpu: f64,
+    redis_cpu: f64,
     /// Seconds of the workers' CPU.
-    pub(crate) worker_cpu: f64,
+    worker_cpu: f64,
     /// Calls that clients made.
-    pub(crate) calls: f64,
+    calls: f64,
+    /// Where Redis' time went: command, microseconds a job (calls a job).
+    parts: Vec<String>,
 }
 
 /// All figures about draining.
 pub(crate) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {
     let jobs_of = |side| if side == Side::Peer { bench.sizes.drain_peer } else { bench.sizes.drain };
+    let mut parts = Vec::new();
     let rounds = Rounds::measure(&bench.sides, bench.sizes.rounds, async |side| {
         let jobs = jobs_of(side);
         let run = async |workers| {
@@ -39,6 +42,9 @@ pub(crate) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {
             drain(bench, side, jobs, workers).await
         };
         let one = run(1).await?;
+        if side == Side::Product {
+            parts = one.parts;
+        }
         // What a second process adds is asked of the product only, against the same raw drain.
         let two = if side == Side::Product { run(2).await?.took } else { one.took };
         let jobs = number(jobs);
@@ -56,6 +62,10 @@ pub(crate) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {
             rounds.median(side, 3),
         );
     }
+    println!(
+        "redis' time in a product's job, us (calls), functions' inner calls also by themselves: {}",
+        parts.join(", ")
+    );
     let rate = |side, at, name, goal| rounds.figure(side, at, bench.name(name), "jobs/s", Better::More, goal);
     let cpu = |side, name, goal| rounds.figure(side, 2, bench.name(name), "us/job", Better::Less, goal);
     let calls = Figure {
@@ -63,6 +73,7 @@ pub(crate) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {
         value: rounds.median(Side::Product, 3),
         raw: None,
         ratio: None,
+        spread: None,
         unit: "calls/job",
         better: Better::Less,
         goal: Some(Goal::Value(0.1)),
@@ -102,8 +113,8 @@ pub(crate) async fn drain(bench: &Bench, side: Side, jobs: u64, workers: usize) 
         });
     }
     let worker_cpu = |children: &[Child]| children.iter().filter_map(Child::cpu).sum::<f64>();
-    let (redis_before, worker_before, calls_before) =
-        (bench.redis.cpu().await?, worker_cpu(&children), bench.redis.calls().await?);
+    let (redis_before, worker_before) = (bench.redis.cpu().await?, worker_cpu(&children));
+    let before = bench.redis.calls().await?;
     let begin = Instant::now();
     for child in &mut children {
         child.go().await?;
@@ -122,18 +133,19 @@ pub(crate) async fn drain(bench: &Bench, side: Side, jobs: u64, workers: usize) 
     }
     let took = begin.elapsed().as_secs_f64();
     let redis_cpu = bench.redis.cpu().await? - redis_before;
-    let calls = client_calls(&calls_before, &bench.redis.calls().await?);
+    let after = bench.redis.calls().await?;
+    let calls = after.by_clients_since(&before);
+    let each = |time: f64| time / number(jobs);
+    let parts = after.since(&before).into_iter().take(7);
+    let parts = parts.map(|(name, calls, time)| format!("{name} {:.2} ({:.2})", each(time), each(calls))).collect();
     let worker_cpu = worker_cpu(&children) - worker_before;
+    let mut ran = 0;
     for child in children {
-        child.stop().await?;
+        ran += stamps::ran(&child.stop().await?).unwrap_or_default();
     }
-    Ok(Drained { took, redis_cpu, worker_cpu, calls })
-}
-
-/// Calls of the commands that clients send while they drain. Redis counts what functions call, too; none of ours calls
-/// these (and if one did, it would count against it).
-pub(crate) fn client_calls(before: &HashMap<String, f64>, after: &HashMap<String, f64>) -> f64 {
-    let commands = ["fcall", "fcall_ro", "evalsha", "xreadgroup", "xautoclaim", "bzpopmin"];
-    let calls = |of: &HashMap<String, f64>| commands.iter().filter_map(|name| of.get(*name)).sum::<f64>();
-    calls(after) - calls(before)
+    // The raw reader runs nothing. Whoever runs jobs must have run each of them, and once.
+    if side != Side::Raw && ran != jobs {
+        bail!("{side:?}: {ran} runs of {jobs} jobs");
+    }
+    Ok(Drained { took, redis_cpu, worker_cpu, calls, parts })
 }

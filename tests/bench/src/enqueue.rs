@@ -15,6 +15,7 @@ pub(crate) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {
     let kinds = [("enqueue_batch", 50, bench.sizes.batched, 1.0), ("enqueue_single", 1, bench.sizes.single, 0.9)];
     for (name, size, jobs, goal) in kinds {
         let rounds = Rounds::measure(&bench.sides, bench.sizes.rounds, async |side| {
+            let jobs = if side == Side::Peer { jobs.min(bench.sizes.batched_peer) } else { jobs };
             bench.redis.empty().await?;
             let producer = Producer::prepare(bench, side).await?;
             let took = add(producer, jobs, size).await?;

@@ -5,6 +5,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::bench::{Bench, number};
+use crate::child;
 use crate::http::{self, Connection};
 use crate::jobs;
 use crate::producer::Producer;
@@ -27,23 +28,25 @@ pub(crate) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {
         bench.redis.empty().await?;
         Producer::prepare(bench, side).await?;
         let server = if side == Side::Product { &ingress } else { &plain };
-        let (redis, cpu) = (bench.redis.cpu().await?, server.cpu());
+        let (redis, cpu, own) = (bench.redis.cpu().await?, server.cpu(), child::cpu_of(std::process::id()));
         let took = load(server, requests).await?;
         let used = |now: f64, before: f64| (now - before) / number(requests) * 1e6;
         let redis = used(bench.redis.cpu().await?, redis);
         let expected = requests * IDS;
         let queued = bench.redis.count(side.holds()).await?;
         anyhow::ensure!(queued == expected, "only {queued} of {expected} jobs were queued");
-        let cpu = server.cpu().zip(cpu).map_or(f64::NAN, |(now, before)| used(now, before));
-        Ok([number(requests) / took, redis, cpu])
+        let used = |now: Option<f64>, before| now.zip(before).map_or(f64::NAN, |(now, before)| used(now, before));
+        let (cpu, own) = (used(server.cpu(), cpu), used(child::cpu_of(std::process::id()), own));
+        Ok([number(requests) / took, redis, cpu, own])
     })
     .await?;
     for side in [Side::Product, Side::Raw] {
         println!(
-            "ingress, {side:?}: {:.1} us a request; CPU a request: redis {:.1} us, server {:.1} us",
+            "ingress, {side:?}: {:.1} us a request; CPU a request: redis {:.1} us, server {:.1} us, clients {:.1} us",
             1e6 / rounds.median(side, 0),
             rounds.median(side, 1),
             rounds.median(side, 2),
+            rounds.median(side, 3),
         );
     }
     ingress.stop().await?;

@@ -7,7 +7,6 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::bench::{Bench, number};
 use crate::child::Child;
-use crate::drain::client_calls;
 use crate::jobs;
 use crate::producer::Producer;
 use crate::report::{Better, Figure, Goal};
@@ -48,7 +47,6 @@ pub(crate) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {
 async fn once(bench: &Bench, side: Side) -> Result<(Vec<f64>, f64)> {
     bench.redis.empty().await?;
     let mut producer = Producer::prepare(bench, side).await?;
-    bench.redis.settle().await?;
     let url = bench.redis.url.as_str();
     let mut child = match side {
         Side::Product => bench.worker("bench", &["--stamps"]).await?,
@@ -73,7 +71,7 @@ async fn once(bench: &Bench, side: Side) -> Result<(Vec<f64>, f64)> {
         anyhow::Ok(sent)
     })
     .await??;
-    let calls = client_calls(&before, &bench.redis.calls().await?) / number(total);
+    let calls = bench.redis.calls().await?.by_clients_since(&before) / number(total);
     let lines = child.stop().await?;
     let begun = stamps::read(&lines);
     let counted = sent.iter().skip(usize::try_from(WARM_UP)?);

@@ -179,6 +179,12 @@ async fn measure_queue(cli: &Cli, fsync: Fsync) -> Result<Vec<Figure>> {
         println!("   {scenario:?} took {:.0} s", begin.elapsed().as_secs_f64());
     }
     bench.redis.stop().await;
+    if fsync == Fsync::Always {
+        // The goals are those of everysec: here the disk decides.
+        for figure in &mut figures {
+            figure.goal = None;
+        }
+    }
     Ok(figures)
 }
 

@@ -65,7 +65,7 @@ pub(crate) struct Args {
 /// In a child process: runs jobs until the parent closes our stdin.
 pub(crate) async fn work(args: Args) -> Result<()> {
     let mut commands = child::commands();
-    let stamps = args.stamps.then(Arc::<Stamps>::default);
+    let stamps = Arc::new(Stamps::new(args.stamps));
     let options = WorkerOptions::new()
         .connection(RedisConnectionOptions::new().url(args.redis))
         .concurrency(args.concurrency)
@@ -73,11 +73,9 @@ pub(crate) async fn work(args: Args) -> Result<()> {
         .remove_on_complete(RemoveOnFinish::Bool(true))
         .manual_start();
     let handler = {
-        let stamps = stamps.clone();
+        let stamps = Arc::clone(&stamps);
         move |job: Job, _| {
-            if let Some(stamps) = &stamps {
-                stamps.add(job.id().trim_start_matches('k'));
-            }
+            stamps.add(job.id().trim_start_matches('k'));
             async { Ok(Value::Null) }
         }
     };
@@ -87,8 +85,6 @@ pub(crate) async fn work(args: Args) -> Result<()> {
         child::wait_for_stop(&mut commands).await?;
     }
     worker.close(5_000).await.context("the peer's worker does not stop")?;
-    if let Some(stamps) = stamps {
-        stamps.print();
-    }
+    stamps.print();
     Ok(())
 }

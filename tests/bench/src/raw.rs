@@ -93,7 +93,7 @@ pub(crate) async fn read(url: String) -> Result<()> {
     let mut commands = child::commands();
     let conn = crate::redis::connect(&url).await?;
     if child::wait_for_go(&mut commands).await? {
-        let stamps = Arc::<Stamps>::default();
+        let stamps = Arc::new(Stamps::new(true));
         let reading = tokio::spawn(read_on(conn, Arc::clone(&stamps)));
         child::wait_for_stop(&mut commands).await?;
         reading.abort();

@@ -132,14 +132,17 @@ impl Redis {
         Ok(sizes)
     }
 
-    /// How often each command was called, calls inside functions included.
-    pub(crate) async fn calls(&self) -> Result<HashMap<String, f64>> {
+    /// What it did so far, by command; what functions call is counted, too.
+    pub(crate) async fn calls(&self) -> Result<Calls> {
         let info = self.info("commandstats").await?;
         let calls = info.0.iter().filter_map(|(name, stats)| {
-            let calls = stats.split(',').find_map(|part| part.strip_prefix("calls="))?.parse().ok()?;
-            Some((name.strip_prefix("cmdstat_")?.to_owned(), calls))
+            let number = |wanted: &str| {
+                let mut parts = stats.split(',').filter_map(|part| part.split_once('='));
+                parts.find(|(name, _)| *name == wanted)?.1.parse().ok()
+            };
+            Some((name.strip_prefix("cmdstat_")?.to_owned(), [number("calls")?, number("usec")?]))
         });
-        Ok(calls.collect())
+        Ok(Calls(calls.collect()))
     }
 
     /// How many entries or elements these streams and lists hold.
@@ -166,6 +169,34 @@ impl Redis {
     /// Ends it.
     pub(crate) async fn stop(mut self) {
         let _ = self.process.kill().await;
+    }
+}
+
+/// How often each command was called, and how many microseconds that took.
+pub(crate) struct Calls(HashMap<String, [f64; 2]>);
+
+/// What clients send while they work through a queue. No function of ours calls these; if one did, it would count
+/// against it.
+const FROM_CLIENTS: [&str; 6] = ["fcall", "fcall_ro", "evalsha", "xreadgroup", "xautoclaim", "bzpopmin"];
+
+impl Calls {
+    /// What was done since `before`, the most expensive first: command, calls, microseconds.
+    pub(crate) fn since(&self, before: &Self) -> Vec<(&str, f64, f64)> {
+        let mut all: Vec<_> = self
+            .0
+            .iter()
+            .map(|(name, [calls, time])| {
+                let [calls_before, time_before] = before.0.get(name).copied().unwrap_or_default();
+                (name.as_str(), calls - calls_before, time - time_before)
+            })
+            .collect();
+        all.sort_by(|one, other| other.2.total_cmp(&one.2));
+        all
+    }
+
+    /// How many calls clients made since `before`.
+    pub(crate) fn by_clients_since(&self, before: &Self) -> f64 {
+        self.since(before).iter().filter(|(name, ..)| FROM_CLIENTS.contains(name)).map(|(_, calls, _)| calls).sum()
     }
 }
 

@@ -15,6 +15,8 @@ pub(crate) struct Figure {
     pub(crate) raw: Option<f64>,
     /// The one over the other: the median of the pairs, not the quotient of the medians.
     pub(crate) ratio: Option<f64>,
+    /// The smallest and the largest of the pairs: how much the machine was disturbed.
+    pub(crate) spread: Option<[f64; 2]>,
     /// The unit of value and raw.
     pub(crate) unit: &'static str,
     /// What is good.
@@ -63,8 +65,8 @@ impl Figure {
 /// Prints all figures.
 pub(crate) fn print(figures: &[Figure]) {
     println!(
-        "\n{:<38} {:>11} {:>11} {:<10} {:>7} {:<6} {:>13}",
-        "figure", "value", "raw redis", "unit", "ratio", "better", "goal"
+        "\n{:<38} {:>10} {:>10} {:<10} {:>6} {:<13} {:<6} {:>12}",
+        "figure", "value", "raw redis", "unit", "ratio", "(of pairs)", "better", "goal"
     );
     let number = |number: Option<f64>, digits: usize| {
         number.map_or_else(|| "-".to_owned(), |number| format!("{number:.digits$}"))
@@ -74,10 +76,11 @@ pub(crate) fn print(figures: &[Figure]) {
             Better::More => "more",
             Better::Less => "less",
         };
+        let spread = figure.spread.map(|[least, most]| format!("({least:.2}-{most:.2})")).unwrap_or_default();
         let (goal, verdict) = figure.verdict();
         let digits = if figure.value >= 1_000.0 { 0 } else { 3 };
         println!(
-            "{:<38} {:>11} {:>11} {:<10} {:>7} {better:<6} {goal:>13} {verdict}",
+            "{:<38} {:>10} {:>10} {:<10} {:>6} {spread:<13} {better:<6} {goal:>12} {verdict}",
             figure.name,
             number(Some(figure.value), digits),
             number(figure.raw, digits),

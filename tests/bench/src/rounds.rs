@@ -62,11 +62,12 @@ impl<const N: usize> Rounds<N> {
         goal: Option<Goal>,
     ) -> Figure {
         let raw = self.all(Side::Raw, at);
-        let ratios = self.all(side, at).iter().zip(&raw).map(|(it, raw)| it / raw).collect();
+        let ratios: Vec<f64> = self.all(side, at).iter().zip(&raw).map(|(it, raw)| it / raw).collect();
         Figure {
             name: name.into(),
             value: self.median(side, at),
             raw: Some(median(raw)),
+            spread: Some([percentile(ratios.clone(), 0), percentile(ratios.clone(), 100)]),
             ratio: Some(median(ratios)),
             unit,
             better,

@@ -1,26 +1,48 @@
 //! When things happened, by the clock that all processes of the machine share.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
-/// When jobs began.
-#[derive(Default)]
-pub(crate) struct Stamps(Mutex<Vec<(String, u64)>>);
+/// What stands before the number of jobs that began.
+const RAN: &str = "ran";
+
+/// How many jobs began, and when.
+pub(crate) struct Stamps {
+    count: AtomicU64,
+    times: Option<Mutex<Vec<(String, u64)>>>,
+}
 
 impl Stamps {
+    /// Counts, and with `timed` notes each job's time.
+    pub(crate) fn new(timed: bool) -> Self {
+        Self { count: AtomicU64::new(0), times: timed.then(Mutex::default) }
+    }
+
     /// This job begins now.
     pub(crate) fn add(&self, key: &str) {
-        let at = now();
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((key.to_owned(), at));
+        self.count.fetch_add(1, Ordering::Relaxed);
+        if let Some(times) = &self.times {
+            let at = now();
+            times.lock().unwrap_or_else(PoisonError::into_inner).push((key.to_owned(), at));
+        }
     }
 
     /// Tells the parent.
     pub(crate) fn print(&self) {
-        for (key, at) in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            println!("{key} {at}");
+        println!("{RAN} {}", self.count.load(Ordering::Relaxed));
+        if let Some(times) = &self.times {
+            for (key, at) in times.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+                println!("{key} {at}");
+            }
         }
     }
+}
+
+/// How many jobs a child ran, by what it printed.
+pub(crate) fn ran(lines: &[String]) -> Option<u64> {
+    read(lines).get(RAN).copied()
 }
 
 /// What a child printed: key → time.

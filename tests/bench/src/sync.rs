@@ -123,6 +123,7 @@ impl<'a> Runs<'a> {
             value,
             raw: None,
             ratio: None,
+            spread: None,
             unit,
             better: Better::Less,
             goal: goal.map(Goal::Value),

@@ -46,7 +46,7 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     let mut commands = child::commands();
     let queue = queue(&args.redis)?;
     queue.ping().await?;
-    let stamps = args.stamps.then(Arc::<Stamps>::default);
+    let stamps = Arc::new(Stamps::new(args.stamps));
     let pool = Pool::new(Options {
         queue,
         flow: Flow::Vmh,
@@ -55,7 +55,7 @@ pub(crate) async fn run(args: Args) -> Result<()> {
         lease: Duration::from_secs(15),
         retries: Retries { waits: vec![Duration::from_mins(1)], attempts: 5 },
         drain: Duration::from_secs(25),
-        handlers: vec![Arc::new(Noop { stamps: stamps.clone() })],
+        handlers: vec![Arc::new(Noop { stamps: Arc::clone(&stamps) })],
         health: Arc::new(Health::new(Vec::new())),
         entities: vec!["beteiligte".to_owned()],
         clock: chrono::Utc::now,
@@ -68,14 +68,12 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     child::wait_for_stop(&mut commands).await?;
     stop.cancel();
     running.await?;
-    if let Some(stamps) = stamps {
-        stamps.print();
-    }
+    stamps.print();
     Ok(())
 }
 
 struct Noop {
-    stamps: Option<Arc<Stamps>>,
+    stamps: Arc<Stamps>,
 }
 
 #[async_trait]
@@ -85,9 +83,7 @@ impl Handler for Noop {
     }
 
     async fn run(&self, job: &Job, _run: &Run) -> Result<Success, Failure> {
-        if let Some(stamps) = &self.stamps {
-            stamps.add(&job.key);
-        }
+        self.stamps.add(&job.key);
         Ok(Success { result: "unchanged".to_owned(), detail: None })
     }
 
