@@ -6,7 +6,7 @@ use std::time::Duration;
 use advosync::queue::{Flow, Job, Options as QueueOptions, Outcome, Queue, Server, Topic};
 use advosync::settings::Telemetry;
 use advosync::telemetry;
-use advosync::worker::{Failure, Handler, Health, Options, Pool, Retries, Run, Success};
+use advosync::worker::{Failure, Gate, Handler, Health, Options, Pool, Retries, Run, Success};
 use anyhow::Result;
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
@@ -57,8 +57,8 @@ pub(crate) async fn run(args: Args) -> Result<()> {
         drain: Duration::from_secs(25),
         handlers: vec![Arc::new(Noop { stamps: Arc::clone(&stamps) })],
         health: Arc::new(Health::new(Vec::new())),
+        gate: Gate::default(),
         entities: vec!["beteiligte".to_owned()],
-        clock: chrono::Utc::now,
     });
     if !child::wait_for_go(&mut commands).await? {
         return Ok(());
