@@ -51,7 +51,7 @@ impl Sizes {
             requests: if always { 6_000 } else { 20_000 },
             small: 10_000,
             large: 1_000_000,
-            large_rounds: 1,
+            large_rounds: if always { 1 } else { 3 },
         }
     }
 

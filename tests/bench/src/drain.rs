@@ -22,7 +22,7 @@ pub(crate) struct Drained {
     /// From the first claim to the last finish.
     pub(crate) took: f64,
     /// Seconds of Redis' CPU.
-    redis_cpu: f64,
+    pub(crate) redis_cpu: f64,
     /// Seconds of the workers' CPU.
     worker_cpu: f64,
     /// Calls that clients made.
