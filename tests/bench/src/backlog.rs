@@ -51,7 +51,7 @@ async fn times(bench: &Bench, jobs: u64, rounds: usize) -> Result<(Vec<f64>, Vec
     let mut times = (Vec::new(), Vec::new());
     for _ in 0..rounds {
         fill(bench, Side::Product, jobs).await?;
-        let drained = drain(bench, Side::Product, jobs, 1).await?;
+        let drained = drain(bench, Side::Product, jobs, 1, &[]).await?;
         times.0.push(drained.took / number(jobs) * 1e6);
         times.1.push(drained.redis_cpu / number(jobs) * 1e6);
     }

@@ -37,19 +37,29 @@ pub(crate) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {
     let mut parts = Vec::new();
     let rounds = Rounds::measure(&bench.sides, bench.sizes.rounds, async |side| {
         let jobs = jobs_of(side);
-        let run = async |workers| {
+        let run = async |workers, raw| {
             fill(bench, side, jobs).await?;
-            drain(bench, side, jobs, workers).await
+            drain(bench, side, jobs, workers, raw).await
         };
-        let one = run(1).await?;
+        let one = run(1, &[]).await?;
         if side == Side::Product {
-            parts = one.parts;
+            parts.clone_from(&one.parts);
         }
         // What a second process adds is asked of the product only, against the same raw drain.
-        let two = if side == Side::Product { run(2).await?.took } else { one.took };
+        let two = if side == Side::Product { run(2, &[]).await?.took } else { one.took };
+        let variadic = if side == Side::Raw { Some(run(1, &["--variadic"]).await?) } else { None };
+        let variadic = variadic.as_ref().unwrap_or(&one);
         let jobs = number(jobs);
         let each = |seconds: f64| seconds / jobs * 1e6;
-        Ok([jobs / one.took, jobs / two, each(one.redis_cpu), one.calls / jobs, each(one.worker_cpu)])
+        Ok([
+            jobs / one.took,
+            jobs / two,
+            each(one.redis_cpu),
+            one.calls / jobs,
+            each(one.worker_cpu),
+            jobs / variadic.took,
+            each(variadic.redis_cpu),
+        ])
     })
     .await?;
     for side in bench.sides.iter().copied() {
@@ -67,7 +77,7 @@ pub(crate) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {
         parts.join(", ")
     );
     let rate = |side, at, name, goal| rounds.figure(side, at, bench.name(name), "jobs/s", Better::More, goal);
-    let cpu = |side, name, goal| rounds.figure(side, 2, bench.name(name), "us/job", Better::Less, goal);
+    let cpu = |side, at, name, goal| rounds.figure(side, at, bench.name(name), "us/job", Better::Less, goal);
     let calls = Figure {
         name: bench.name("rounds_per_job"),
         value: rounds.median(Side::Product, 3),
@@ -81,12 +91,15 @@ pub(crate) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {
     let mut figures = vec![
         rate(Side::Product, 0, "drain", Some(Goal::Ratio(0.6))),
         rate(Side::Product, 1, "drain_2", None),
-        cpu(Side::Product, "drain_redis_cpu", Some(Goal::Ratio(1.8))),
+        cpu(Side::Product, 2, "drain_redis_cpu", Some(Goal::Ratio(1.8))),
         calls,
+        // Beside a raw drain that acknowledges a batch with one XACK and one XDEL.
+        rate(Side::Product, 5, "drain_variadic", None),
+        cpu(Side::Product, 6, "drain_variadic_redis_cpu", None),
     ];
     if rounds.has(Side::Peer) {
         figures.push(rate(Side::Peer, 0, "peer_drain", None));
-        figures.push(cpu(Side::Peer, "peer_drain_redis_cpu", None));
+        figures.push(cpu(Side::Peer, 2, "peer_drain_redis_cpu", None));
     }
     Ok(figures)
 }
@@ -99,8 +112,8 @@ pub(crate) async fn fill(bench: &Bench, side: Side, jobs: u64) -> Result<()> {
     bench.redis.settle().await
 }
 
-/// Runs what is queued, by so many worker processes.
-pub(crate) async fn drain(bench: &Bench, side: Side, jobs: u64, workers: usize) -> Result<Drained> {
+/// Runs what is queued, by so many worker processes; `raw` are further arguments to the raw one.
+pub(crate) async fn drain(bench: &Bench, side: Side, jobs: u64, workers: usize, raw: &[&str]) -> Result<Drained> {
     if bench.redis.count(side.holds()).await? != jobs {
         bail!("{side:?}: there are not as many jobs as were queued");
     }
@@ -108,7 +121,7 @@ pub(crate) async fn drain(bench: &Bench, side: Side, jobs: u64, workers: usize) 
     for n in 0..workers {
         children.push(match side {
             Side::Product => bench.worker(&format!("bench-{n}"), &[]).await?,
-            Side::Raw => Child::start(&["raw", "--redis", &bench.redis.url]).await?,
+            Side::Raw => Child::start(&[&["raw", "--redis", &bench.redis.url], raw].concat()).await?,
             Side::Peer => bench.peer_worker(&[]).await?,
         });
     }

@@ -96,13 +96,23 @@ enum ChildRole {
     Peer(peer::Args),
     /// The raw reader that drains.
     #[command(hide = true)]
-    Raw(Plain),
+    Raw(RawDrain),
     /// The raw reader that waits.
     #[command(hide = true)]
     RawReader(Plain),
     /// The plain server.
     #[command(hide = true)]
     Server(Plain),
+}
+
+/// The raw reader that drains.
+#[derive(Debug, clap::Args)]
+struct RawDrain {
+    #[command(flatten)]
+    plain: Plain,
+    /// Acknowledge a batch with one command.
+    #[arg(long)]
+    variadic: bool,
 }
 
 /// A child that needs only Redis.
@@ -119,7 +129,7 @@ async fn main() -> Result<()> {
     match cli.child {
         Some(ChildRole::Worker(args)) => worker::run(args).await,
         Some(ChildRole::Peer(args)) => peer::work(args).await,
-        Some(ChildRole::Raw(args)) => raw::drain(args.redis).await,
+        Some(ChildRole::Raw(args)) => raw::drain(args.plain.redis, args.variadic).await,
         Some(ChildRole::RawReader(args)) => raw::read(args.redis).await,
         Some(ChildRole::Server(args)) => server::serve(args.redis).await,
         None => measure(&cli).await,

@@ -78,7 +78,9 @@ impl<'a> Runs<'a> {
         let took = begin.elapsed();
         let entry = read.and_then(|mut read| read.keys.pop()?.ids.pop()).context("no job ended within 20 s")?;
         self.last.clone_from(&entry.id);
-        Ok((took, entry.get("result").unwrap_or_default()))
+        let run: String = entry.get("run").context("an entry of the done stream without a run")?;
+        let run: serde_json::Value = serde_json::from_str(&run)?;
+        Ok((took, run["result"].as_str().unwrap_or_default().to_owned()))
     }
 
     async fn series(
