@@ -69,35 +69,42 @@ local FIRST_KEY = 6
 
 local function enqueue(keys, args)
   local stream, pending, modes = keys[1], keys[2], keys[3]
-  local source, traceparent, payload, mode = args[2], args[3], args[4], args[5]
-  local fields = { 'topic', args[1], 'key', '' }
-  if source ~= '' then set_field(fields, 'source', source) end
-  if traceparent ~= '' then set_field(fields, 'traceparent', traceparent) end
-  if payload ~= '' then set_field(fields, 'payload', payload) end
-  local call, already = redis.call, {}
+  local payload, mode, last = args[4], args[5], #args
+  local call, already, fields, n = redis.call, {}, { 'topic', args[1], 'key', '' }, 4
+  if args[2] ~= '' then fields[5], fields[6], n = 'source', args[2], 6 end
+  if args[3] ~= '' then fields[n + 1], fields[n + 2], n = 'traceparent', args[3], n + 2 end
+  if payload ~= '' then fields[n + 1], fields[n + 2] = 'payload', payload end
   local members = args
   if payload ~= '' then
     members = {}
-    for i = FIRST_KEY, #args do members[i] = member(args[i], payload) end
+    for i = FIRST_KEY, last do members[i] = member(args[i], payload) end
   end
-  for from = FIRST_KEY, #args, CHUNK do
-    local last = math.min(from + CHUNK - 1, #args)
-    -- one key alone: to remember it says whether it was known
-    local single = #args == FIRST_KEY
-    local known = single and { 1 - call('SADD', pending, members[from]) } or call('SMISMEMBER', pending, unpack(members, from, last))
-    for i = from, last do
-      if known[i - from + 1] == 0 then
-        fields[4] = args[i]
-        call('XADD', stream, '*', unpack(fields))
-      else
-        already[#already + 1] = i - FIRST_KEY + 1
-      end
+  if last == FIRST_KEY then
+    -- to remember one key says whether it was known
+    if call('SADD', pending, members[last]) == 1 then
+      fields[4] = args[last]
+      call('XADD', stream, '*', unpack(fields))
+    else
+      already[1] = 1
     end
-    if not single and #already < last - FIRST_KEY + 1 then call('SADD', pending, unpack(members, from, last)) end
+  else
+    for from = FIRST_KEY, last, CHUNK do
+      local to = math.min(from + CHUNK - 1, last)
+      local known = call('SMISMEMBER', pending, unpack(members, from, to))
+      for i = from, to do
+        if known[i - from + 1] == 0 then
+          fields[4] = args[i]
+          call('XADD', stream, '*', unpack(fields))
+        else
+          already[#already + 1] = i - FIRST_KEY + 1
+        end
+      end
+      call('SADD', pending, unpack(members, from, to))
+    end
   end
   if mode ~= '' then
     local at = now_ms()
-    for i = FIRST_KEY, #args do call('HSET', modes, args[i], mode .. ' ' .. at) end
+    for i = FIRST_KEY, last do call('HSET', modes, args[i], mode .. ' ' .. at) end
   end
   return already
 end

@@ -165,8 +165,9 @@ impl Queue {
                     continue;
                 }
                 let stale = self.finish_stream(flow, lane, places.iter().map(|at| &batch[*at])).await?;
-                places.iter().for_each(|at| answers[*at] = Finished::Moved);
-                stale.iter().filter_map(|place| places.get(place - 1)).for_each(|at| answers[*at] = Finished::Stale);
+                for (place, at) in (1..).zip(places) {
+                    answers[at] = if stale.contains(&place) { Finished::Stale } else { Finished::Moved };
+                }
             }
         }
         Ok(answers)
