@@ -8,6 +8,7 @@ use advosync::queue::{AttemptError, DeadLetter, Fault, Flow, Outcome, RecordActi
 
 use super::*;
 use crate::support::redis::Redis;
+use crate::support::worker::Site;
 
 /// The keys that the runbook passes, for the flow `vmh` and the mapping `beteiligte`.
 const KEYS: [&str; 9] = [
@@ -130,6 +131,27 @@ async fn every_attempt_is_kept_on_all_ways_to_the_grave() {
     assert_eq!((letter.code.as_deref(), letter.error.as_deref()), (Some("four"), Some("four broke for good")));
     assert_eq!((letter.fields["worker"].as_str(), letter.fields["attempt"].as_str()), ("w1", "4"));
     assert!(!letter.fields.contains_key("reason"), "it waits for nothing any more");
+}
+
+#[tokio::test]
+async fn a_job_that_kills_its_workers_is_buried_with_its_attempts() {
+    let site = Site::start().await;
+    let lock = "sync_lock:beteiligte:a";
+    // an attempt failed once; since then its workers have died, three times with nothing beside it
+    site.redis.cli(&["HSET", "jobs:vmh:suspects", lock, r#"{"losses":5,"alone":3}"#]);
+    let before = r#"[{"attempt":1,"at":"2026-01-01T00:00:00Z","code":"x","error":"it broke","worker":"gone"}]"#;
+    let job = ["topic", "vmh.beteiligte.update", "key", "a", "attempt", "1", "errors", before];
+    site.redis.cli(&[&["XADD", "jobs:vmh", "*"][..], &job].concat());
+    let worker = site.worker("last", |_| {}).await;
+    site.until("it is buried", async || site.stats().await.dead == 1).await;
+    let letter = letters(&site.queue).await.remove(0);
+    let told: Vec<(u32, &str, &str)> =
+        letter.errors.iter().map(|it| (it.attempt, it.code.as_str(), it.worker.as_str())).collect();
+    assert_eq!(told, [(1, "x", "gone"), (2, "poison", "last")]);
+    assert!(letter.error.as_ref().is_some_and(|error| error.starts_with("5 workers died")), "{letter:?}");
+    assert_eq!((letter.code.as_deref(), site.runs().len()), (Some("poison"), 0), "it was not run again");
+    assert_eq!(site.redis.cli(&["EXISTS", "jobs:vmh:suspects", lock]), "0", "a replay begins without suspicion");
+    worker.stop().await;
 }
 
 #[tokio::test]
