@@ -18,6 +18,8 @@ use super::topic::{Flow, Lane};
 
 /// How many finished jobs are kept to look at.
 const DONE_KEPT: &str = "10000";
+/// So many characters of an error are kept: some upstreams answer with whole pages, and every attempt's error travels along.
+const ERROR_KEPT: usize = 2_000;
 
 /// A run that ended, to be told to Redis.
 #[derive(Debug)]
@@ -115,7 +117,7 @@ impl Finish {
             attempt: job.attempt(),
             at: self.ended_at,
             code: error.code.clone(),
-            error: error.message.clone(),
+            error: cut(&error.message),
             worker: self.worker.clone(),
             trace: job.traceparent.clone(),
         });
@@ -127,13 +129,21 @@ impl Finish {
         let mut fields = self.failed(error).fields();
         for (name, value) in [
             ("code", error.code.clone()),
-            ("error", error.message.clone()),
+            ("error", cut(&error.message)),
             ("failed_at", self.ended_at.timestamp_millis().to_string()),
             ("worker", self.worker.clone()),
         ] {
             fields.extend([name.to_owned(), value]);
         }
         fields
+    }
+}
+
+/// At most [`ERROR_KEPT`] characters of a text, the last one a sign that there were more.
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(ERROR_KEPT) {
+        None => text.to_owned(),
+        Some(_) => text.chars().take(ERROR_KEPT - 1).chain(['…']).collect(),
     }
 }
 
@@ -145,7 +155,7 @@ fn without_reason(job: &Job) -> Job {
 
 fn with_reason(job: &Job, reason: &str) -> Vec<String> {
     let mut job = without_reason(job);
-    job.extra.push((REASON.to_owned(), reason.to_owned()));
+    job.extra.push((REASON.to_owned(), cut(reason)));
     job.fields()
 }
 

@@ -2,6 +2,7 @@
 
 mod away;
 mod bad_input;
+mod dead;
 mod kill;
 mod layout;
 mod lifecycle;
