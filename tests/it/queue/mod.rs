@@ -2,9 +2,11 @@
 
 mod away;
 mod bad_input;
+mod breaker;
 mod kill;
 mod layout;
 mod lifecycle;
+mod poison;
 mod pool;
 mod several;
 mod soak;
