@@ -69,33 +69,42 @@ local FIRST_KEY = 6
 
 local function enqueue(keys, args)
   local stream, pending, modes = keys[1], keys[2], keys[3]
-  local source, traceparent, payload, mode = args[2], args[3], args[4], args[5]
-  local fields = { 'topic', args[1], 'key', '' }
-  if source ~= '' then set_field(fields, 'source', source) end
-  if traceparent ~= '' then set_field(fields, 'traceparent', traceparent) end
-  if payload ~= '' then set_field(fields, 'payload', payload) end
-  local call, already = redis.call, {}
+  local payload, mode, last = args[4], args[5], #args
+  local call, already, fields, n = redis.call, {}, { 'topic', args[1], 'key', '' }, 4
+  if args[2] ~= '' then fields[5], fields[6], n = 'source', args[2], 6 end
+  if args[3] ~= '' then fields[n + 1], fields[n + 2], n = 'traceparent', args[3], n + 2 end
+  if payload ~= '' then fields[n + 1], fields[n + 2] = 'payload', payload end
   local members = args
   if payload ~= '' then
     members = {}
-    for i = FIRST_KEY, #args do members[i] = member(args[i], payload) end
+    for i = FIRST_KEY, last do members[i] = member(args[i], payload) end
   end
-  for from = FIRST_KEY, #args, CHUNK do
-    local last = math.min(from + CHUNK - 1, #args)
-    local known = call('SMISMEMBER', pending, unpack(members, from, last))
-    for i = from, last do
-      if known[i - from + 1] == 0 then
-        fields[4] = args[i]
-        call('XADD', stream, '*', unpack(fields))
-      else
-        already[#already + 1] = i - FIRST_KEY + 1
-      end
+  if last == FIRST_KEY then
+    -- to remember one key says whether it was known
+    if call('SADD', pending, members[last]) == 1 then
+      fields[4] = args[last]
+      call('XADD', stream, '*', unpack(fields))
+    else
+      already[1] = 1
     end
-    if #already < last - FIRST_KEY + 1 then call('SADD', pending, unpack(members, from, last)) end
+  else
+    for from = FIRST_KEY, last, CHUNK do
+      local to = math.min(from + CHUNK - 1, last)
+      local known = call('SMISMEMBER', pending, unpack(members, from, to))
+      for i = from, to do
+        if known[i - from + 1] == 0 then
+          fields[4] = args[i]
+          call('XADD', stream, '*', unpack(fields))
+        else
+          already[#already + 1] = i - FIRST_KEY + 1
+        end
+      end
+      call('SADD', pending, unpack(members, from, to))
+    end
   end
   if mode ~= '' then
     local at = now_ms()
-    for i = FIRST_KEY, #args do call('HSET', modes, args[i], mode .. ' ' .. at) end
+    for i = FIRST_KEY, last do call('HSET', modes, args[i], mode .. ' ' .. at) end
   end
   return already
 end
@@ -307,15 +316,16 @@ local HEAD = { retry = 2, hold = 2, dead = 1, back = 3 }
 local function finish(keys, args)
   local stream, scheduled, jobs, parked = keys[1], keys[4], keys[5], keys[6]
   local dead, done, open = keys[8], keys[9], keys[10]
-  local group, cap, n = args[1], args[2], tonumber(args[3])
+  local group, cap, n = args[1], tonumber(args[2]), tonumber(args[3])
   local call, now = redis.call, now_ms()
   local held = call('MGET', unpack(keys, FINISH_KEYS + 1, FINISH_KEYS + n))
-  local stale, succeeded, untouched, buried = {}, {}, {}, {}
+  local stale, succeeded, untouched, buried, kept = {}, {}, {}, {}, {}
   local values, runs, ends = FINISH_ARGS + n, FINISH_ARGS + 2 * n, tonumber(args[4])
   for i = 1, ends do
     if held[i] == args[values + i] then
       succeeded[#succeeded + 1] = keys[FINISH_KEYS + i]
-      call('XADD', done, '*', 'run', args[runs + i])
+      kept[#kept + 1] = 'run'
+      kept[#kept + 1] = args[runs + i]
     else
       stale[#stale + 1] = i
     end
@@ -327,7 +337,8 @@ local function finish(keys, args)
     if verb == 'skip' then
       if live then
         untouched[#untouched + 1] = lock
-        call('XADD', done, '*', 'run', args[at + 1])
+        kept[#kept + 1] = 'run'
+        kept[#kept + 1] = args[at + 1]
       end
       at = at + 2
     else
@@ -363,7 +374,10 @@ local function finish(keys, args)
     table.remove(ids, stale[i])
     table.remove(freed, stale[i])
   end
-  if #succeeded + #untouched > 0 then call('XTRIM', done, 'MAXLEN', '~', cap) end
+  if #kept > 0 then
+    -- what ended together is one entry; as many runs are kept however many of them an entry holds
+    call('XADD', done, 'MAXLEN', '~', math.ceil(2 * cap / #kept), '*', unpack(kept))
+  end
   if call('EXISTS', jobs) == 1 then
     if #succeeded > 0 then call('HDEL', jobs, unpack(succeeded)) end
     if #buried > 0 then call('HDEL', jobs, unpack(buried)) end

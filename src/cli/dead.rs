@@ -69,20 +69,26 @@ pub enum DeadCommand {
 
 /// `dead replay`: exactly one way to choose.
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("which").args(["ids", "all", "topic", "since"]).required(true))]
+#[command(group = ArgGroup::new("which").args(["ids", "all", "topic", "since", "from", "to"]).required(true).multiple(true))]
 pub struct ReplayArgs {
     /// The jobs' ids in the dead-letter stream
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", conflicts_with_all = ["all", "topic", "since", "from", "to"])]
     pub ids: Vec<String>,
     /// All of them
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["topic", "since", "from", "to"])]
     pub all: bool,
     /// Those of this topic
-    #[arg(long, value_name = "TOPIC")]
+    #[arg(long, value_name = "TOPIC", conflicts_with_all = ["since", "from", "to"])]
     pub topic: Option<String>,
     /// Those that died since then: an age such as 30m, 2h or 1d, or a time such as 2026-03-28T14:00
-    #[arg(long, value_name = "SINCE")]
+    #[arg(long, value_name = "SINCE", conflicts_with_all = ["from", "to"])]
     pub since: Option<Since>,
+    /// Those from this id on, itself included; without --to, up to the newest
+    #[arg(long, value_name = "ID")]
+    pub from: Option<String>,
+    /// Those up to this id, itself included; without --from, from the oldest on
+    #[arg(long, value_name = "ID")]
+    pub to: Option<String>,
 }
 
 /// A point in the past.

@@ -87,9 +87,11 @@ Examples:
   advosync dead replay 1780000000000-0
   advosync dead replay --since 2h                 everything that died in the last two hours
   advosync dead replay --topic calendar_sync_employee
+  advosync dead replay --from 1780000000000-0 --to 1780000360000-0
   advosync dead discard 1780000000000-0           for good: the job is not run again
 
-Ids are looked for in both flows. An id that is not there stops the whole command: nothing is done.",
+Ids are looked for in both flows. An id that is not there stops the whole command: nothing is done. A range includes \
+both its ends, which need not be there.",
     ending!("0 done, 1 no such job or Redis out of reach, 78 settings not usable")
 );
 

@@ -1,6 +1,6 @@
-//! Dead letters: looking at them, replaying and discarding them (Q8).
+//! Dead letters: looking at them and discarding them (Q8).
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -10,7 +10,10 @@ use super::claim::Entry;
 use super::error::QueueError;
 use super::functions::Call;
 use super::job::AttemptError;
-use super::topic::{Flow, Lane};
+use super::topic::Flow;
+
+/// So many letters are read, and thrown away, at once: Redis does nothing else meanwhile.
+const PAGE: usize = 500;
 
 /// A job that failed for good, or an entry that never was one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -37,74 +40,74 @@ pub struct DeadLetter {
     pub fields: BTreeMap<String, String>,
 }
 
-/// Which dead letters are meant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Selection {
-    /// These entries.
-    Ids(Vec<String>),
-    /// All of a flow.
-    All,
-    /// Those of one topic.
-    Topic(String),
-    /// Those buried since then.
-    Since(DateTime<Utc>),
-}
-
 impl Queue {
     /// The newest dead letters of a flow, at most `limit`, newest first.
     pub async fn dead_letters(&self, flow: Flow, limit: usize) -> Result<Vec<DeadLetter>, QueueError> {
         let key = self.keys.dead(flow);
-        let entries: Vec<Entry> =
-            self.control.query(redis::cmd("XREVRANGE").arg(&key).arg("+").arg("-").arg("COUNT").arg(limit)).await?;
-        self.read_letters(flow, entries).await
+        let mut letters: Vec<DeadLetter> = Vec::new();
+        while letters.len() < limit {
+            let before = letters.last().map_or_else(|| "+".to_owned(), |oldest| format!("({}", oldest.id));
+            let room = PAGE.min(limit - letters.len());
+            let mut cmd = redis::cmd("XREVRANGE");
+            cmd.arg(&key).arg(before).arg("-").arg("COUNT").arg(room);
+            let entries: Vec<Entry> = self.control.query_twice(&cmd).await?;
+            let end = entries.len() < room;
+            letters.extend(self.read_letters(flow, entries).await?);
+            if end {
+                break;
+            }
+        }
+        Ok(letters)
     }
 
     /// One dead letter.
     pub async fn dead_letter(&self, flow: Flow, id: &str) -> Result<Option<DeadLetter>, QueueError> {
-        check_id(id)?;
-        let entries: Vec<Entry> =
-            self.control.query(redis::cmd("XRANGE").arg(self.keys.dead(flow)).arg(id).arg(id)).await?;
-        Ok(self.read_letters(flow, entries).await?.pop())
+        Ok(self.dead_letters_of(flow, &[id.to_owned()]).await?.pop())
     }
 
-    /// Puts dead letters back on their stream, at attempt 0. Answers how many.
-    pub async fn replay(&self, flow: Flow, which: &Selection, entities: &[String]) -> Result<usize, QueueError> {
-        let args = match which {
-            Selection::Ids(ids) => {
-                ids.iter().try_for_each(|id| check_id(id))?;
-                ids.clone()
+    /// Those of these dead letters that are there, in the order of their ids here.
+    pub async fn dead_letters_of(&self, flow: Flow, ids: &[String]) -> Result<Vec<DeadLetter>, QueueError> {
+        ids.iter().try_for_each(|id| check_id(id))?;
+        let key = self.keys.dead(flow);
+        let mut letters = Vec::new();
+        for some in ids.chunks(PAGE) {
+            let mut pipe = redis::pipe();
+            for id in some {
+                pipe.cmd("XRANGE").arg(&key).arg(id).arg(id);
             }
-            Selection::All => vec!["all".to_owned()],
-            Selection::Topic(topic) => vec!["topic".to_owned(), topic.clone()],
-            Selection::Since(when) => vec!["since".to_owned(), when.timestamp_millis().to_string()],
-        };
-        Call::admin("advosync_replay")
-            .key(self.keys.dead(flow))
-            .keys(Lane::ALL.map(|lane| self.keys.stream(flow, lane)))
-            .key(self.keys.dead_resolved(flow))
-            .keys(self.keys.pending_sets(flow, entities))
-            .args(args)
-            .run(&self.bulk)
-            .await
+            let found: Vec<Vec<Entry>> = self.control.pipe_twice(&pipe).await?;
+            letters.extend(self.read_letters(flow, found.into_iter().flatten().collect()).await?);
+        }
+        Ok(letters)
     }
 
     /// Throws dead letters away. Answers how many there were.
     pub async fn discard(&self, flow: Flow, ids: &[String]) -> Result<usize, QueueError> {
         ids.iter().try_for_each(|id| check_id(id))?;
-        Call::admin("advosync_discard")
-            .key(self.keys.dead(flow))
-            .key(self.keys.dead_resolved(flow))
-            .args(ids)
-            .run(&self.bulk)
-            .await
+        let mut gone = 0;
+        for some in ids.chunks(PAGE) {
+            let discarded: usize = Call::admin("advosync_discard")
+                .key(self.keys.dead(flow))
+                .keys([self.keys.dead_open(flow), self.keys.dead_resolved(flow)])
+                .args(some)
+                .run(&self.bulk)
+                .await?;
+            gone += discarded;
+        }
+        Ok(gone)
     }
 
     async fn read_letters(&self, flow: Flow, entries: Vec<Entry>) -> Result<Vec<DeadLetter>, QueueError> {
-        let resolved: HashSet<String> =
-            self.control.query(redis::cmd("HKEYS").arg(self.keys.dead_resolved(flow))).await?;
+        if entries.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut marks = redis::cmd("HMGET");
+        marks.arg(self.keys.dead_resolved(flow)).arg(entries.iter().map(|(id, _)| id).collect::<Vec<_>>());
+        let resolved: Vec<Option<String>> = self.control.query_twice(&marks).await?;
         Ok(entries
             .into_iter()
-            .map(|(id, fields)| {
+            .zip(resolved)
+            .map(|((id, fields), resolved)| {
                 let fields: BTreeMap<String, String> = fields
                     .into_iter()
                     .map(|(k, v)| (String::from_utf8_lossy(&k).into_owned(), String::from_utf8_lossy(&v).into_owned()))
@@ -119,7 +122,7 @@ impl Queue {
                     failed_at: text("failed_at")
                         .and_then(|ms| ms.parse().ok())
                         .and_then(DateTime::from_timestamp_millis),
-                    resolved: resolved.contains(&id),
+                    resolved: resolved.is_some(),
                     errors: text("errors").and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default(),
                     id,
                     fields,
@@ -130,14 +133,20 @@ impl Queue {
 }
 
 /// A slip of the pen must not be taken for a range.
-fn check_id(id: &str) -> Result<(), QueueError> {
-    let mut parts = id.split('-');
-    let number =
-        |part: Option<&str>| part.is_some_and(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()));
-    if number(parts.next()) && number(parts.next()) && parts.next().is_none() {
+pub(super) fn check_id(id: &str) -> Result<(), QueueError> {
+    if id.contains('-') && id_of(id, 0).is_some() {
         return Ok(());
     }
     Err(QueueError::Asked(format!(
         "{id:?} is no id of a dead letter; `advosync dead list` shows them (such as 1767225600000-0)"
     )))
+}
+
+/// An id as its two numbers, which must not be compared as text; the first half alone, with `second` for the other.
+pub(super) fn id_of(text: &str, second: u64) -> Option<(u64, u64)> {
+    let number = |part: &str| part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse().ok()).flatten();
+    match text.split_once('-') {
+        Some((ms, count)) => Some((number(ms)?, number(count)?)),
+        None => Some((number(text)?, second)),
+    }
 }

@@ -18,6 +18,8 @@ use super::topic::{Flow, Lane};
 
 /// How many finished jobs are kept to look at.
 const DONE_KEPT: &str = "10000";
+/// So many characters of an error are kept: some upstreams answer with whole pages, and every attempt's error travels along.
+const ERROR_KEPT: usize = 2_000;
 
 /// A run that ended, to be told to Redis.
 #[derive(Debug)]
@@ -41,8 +43,8 @@ pub enum Finished {
     Stale,
 }
 
-/// What is kept of a run that ended well: the field `run` of an entry in the done stream, JSON. One field, because Redis
-/// works for each.
+/// What is kept of a run that ended well: a field `run` of an entry in the done stream, JSON. What ended together is one
+/// entry, because Redis works for each, and for each field.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct RunRecord<'a> {
     pub(super) topic: Cow<'a, str>,
@@ -115,7 +117,7 @@ impl Finish {
             attempt: job.attempt(),
             at: self.ended_at,
             code: error.code.clone(),
-            error: error.message.clone(),
+            error: cut(&error.message),
             worker: self.worker.clone(),
             trace: job.traceparent.clone(),
         });
@@ -127,13 +129,21 @@ impl Finish {
         let mut fields = self.failed(error).fields();
         for (name, value) in [
             ("code", error.code.clone()),
-            ("error", error.message.clone()),
+            ("error", cut(&error.message)),
             ("failed_at", self.ended_at.timestamp_millis().to_string()),
             ("worker", self.worker.clone()),
         ] {
             fields.extend([name.to_owned(), value]);
         }
         fields
+    }
+}
+
+/// At most [`ERROR_KEPT`] characters of a text, the last one a sign that there were more.
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(ERROR_KEPT) {
+        None => text.to_owned(),
+        Some(_) => text.chars().take(ERROR_KEPT - 1).chain(['…']).collect(),
     }
 }
 
@@ -145,7 +155,7 @@ fn without_reason(job: &Job) -> Job {
 
 fn with_reason(job: &Job, reason: &str) -> Vec<String> {
     let mut job = without_reason(job);
-    job.extra.push((REASON.to_owned(), reason.to_owned()));
+    job.extra.push((REASON.to_owned(), cut(reason)));
     job.fields()
 }
 
@@ -165,8 +175,9 @@ impl Queue {
                     continue;
                 }
                 let stale = self.finish_stream(flow, lane, places.iter().map(|at| &batch[*at])).await?;
-                places.iter().for_each(|at| answers[*at] = Finished::Moved);
-                stale.iter().filter_map(|place| places.get(place - 1)).for_each(|at| answers[*at] = Finished::Stale);
+                for (place, at) in (1..).zip(places) {
+                    answers[at] = if stale.contains(&place) { Finished::Stale } else { Finished::Moved };
+                }
             }
         }
         Ok(answers)

@@ -222,5 +222,5 @@ fn code_hash() -> String {
 }
 
 async fn redis_del_if(queue: &Queue, key: &str, owner: &str) -> Result<i64, QueueError> {
-    Call::new("remove").key(key.to_owned()).arg(owner).run(&queue.bulk).await
+    Call::new("remove").key(key).arg(owner).run(&queue.bulk).await
 }

@@ -4,6 +4,7 @@
 //! comes. Nothing is decided here.
 
 mod durability;
+mod gauges;
 mod layout;
 mod listen;
 mod memory;
@@ -65,8 +66,10 @@ async fn run_with_redis(role: Role, parts: Parts, stop: CancellationToken) -> an
     let tasks = TaskTracker::new();
     if let Some(listener) = listener {
         let router = crate::ingress::around(routes(role, &parts)?);
-        let (stop, drain) = (stop.clone(), parts.settings.drain.min(Duration::from_secs(10)));
+        let (stop, stopped, drain) = (stop.clone(), stop.clone(), parts.settings.drain.min(Duration::from_secs(10)));
         tasks.spawn(async move { crate::ingress::serve(listener, router, stop, drain).await });
+        // Nobody reads the gauges of a process that serves no metrics.
+        tasks.spawn(gauges::keep(gauges::Source::of(&parts), ready.clone(), stopped));
     }
     if matches!(role, Role::Cron | Role::Up) {
         let (options, stop, ready) = (parts.cron(), stop.clone(), ready.clone());

@@ -8,8 +8,8 @@ use anyhow::Result;
 use axum::Router;
 use chrono::Utc;
 
-use super::probes;
 use super::token_store::SharedToken;
+use super::{gauges, probes};
 use crate::clients::{advoware, espocrm};
 use crate::queue::{self, Flow, Queue};
 use crate::settings::{self, Settings};
@@ -17,6 +17,7 @@ use crate::sync::ledger::Ledger;
 use crate::sync::record::execute::{ADVOWARE, ESPOCRM, Sync};
 use crate::sync::record::handler::Records;
 use crate::sync::record::mapping::{DEFAULT_FOLDER, Mapping, MappingFault, Mappings};
+use crate::telemetry::Gauges;
 use crate::worker::{Gate, Health, Options, Pool, Probe, Retries};
 use crate::{console, cron, ingress, proxy};
 
@@ -46,6 +47,8 @@ pub struct Parts {
     pub mappings: Vec<Arc<Mapping>>,
     /// One for all pools of this process.
     gate: Gate,
+    /// What is read for `/metrics` now and then.
+    pub(super) gauges: Arc<Gauges>,
 }
 
 /// All entities of these settings.
@@ -114,7 +117,8 @@ impl Parts {
     /// As [`Parts::with`], around a queue's handle that was made before.
     #[must_use]
     pub fn around(queue: Queue, settings: Settings, mappings: Vec<Arc<Mapping>>) -> Self {
-        Self { settings, queue, mappings, gate: Gate::default() }
+        let gauges = Arc::new(Gauges::new(gauges::FRESH_FOR));
+        Self { settings, queue, mappings, gate: Gate::default(), gauges }
     }
 
     /// The mappings' names.
@@ -216,7 +220,14 @@ impl Parts {
     /// What monitors ask for.
     #[must_use]
     pub fn ops(&self) -> ingress::OpsOptions {
-        ingress::OpsOptions { queue: self.queue.clone(), metrics: Arc::new(crate::telemetry::render) }
+        let gauges = Arc::clone(&self.gauges);
+        let metrics = Arc::new(move || crate::telemetry::render() + &gauges.render());
+        ingress::OpsOptions { queue: self.queue.clone(), metrics }
+    }
+
+    /// The outside systems whose breakers are worth a look.
+    pub(super) fn upstreams() -> Vec<String> {
+        vec![ADVOWARE.to_owned(), ESPOCRM.to_owned()]
     }
 
     /// The console's options.
@@ -225,7 +236,7 @@ impl Parts {
         console::Options {
             queue: self.queue.clone(),
             entities: self.entities(),
-            upstreams: vec![ADVOWARE.to_owned(), ESPOCRM.to_owned()],
+            upstreams: Self::upstreams(),
             api_token: self.settings.http.api_token.clone(),
             timezone: self.settings.cron.timezone,
             clock: Arc::new(Utc::now),

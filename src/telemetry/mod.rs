@@ -4,6 +4,7 @@
 //! exported, so that a job carries one trace id from the request that enqueued it through every attempt.
 
 mod export;
+mod gauges;
 mod logs;
 mod metrics;
 mod trace;
@@ -12,6 +13,7 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+pub use gauges::{Gauge, Gauges};
 pub use metrics::render;
 pub use trace::{current_traceparent, set_parent};
 

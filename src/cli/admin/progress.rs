@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::time::Duration;
 
-use indicatif::ProgressBar;
+use indicatif::{ProgressBar, ProgressStyle};
 
 /// What goes on. The line is gone when this is dropped.
 pub(super) struct Progress(ProgressBar);
@@ -15,6 +15,21 @@ impl Progress {
         bar.set_message(doing.into());
         bar.enable_steady_tick(Duration::from_millis(120));
         Self(bar)
+    }
+
+    /// Begins to show how far `doing` has come, of `total`.
+    pub(super) fn of(total: u64, doing: impl Into<String>) -> Self {
+        let bar = ProgressBar::new(total);
+        if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len}") {
+            bar.set_style(style);
+        }
+        bar.set_message(doing.into());
+        Self(bar)
+    }
+
+    /// So much of the total is done.
+    pub(super) fn at(&self, done: usize) {
+        self.0.set_position(u64::try_from(done).unwrap_or(u64::MAX));
     }
 
     /// Something else goes on now.

@@ -79,6 +79,44 @@ async fn letters_are_replayed_by_id_topic_time_or_all_at_once() {
 }
 
 #[tokio::test]
+async fn letters_are_replayed_from_one_id_to_another() {
+    let redis = Redis::start();
+    let queue = redis.prepared().await;
+    let person = Person::at(&redis);
+    let mut ids = Vec::new();
+    for key in ["a", "b", "c", "d", "e"] {
+        ids.push(bury(&queue, &update(), key, "no").await);
+    }
+    let calendar = bury(&queue, &Topic::CalendarEmployee, "SB", "no such calendar").await;
+    let replay = async |words: &[&str]| person.good(&[&["dead", "replay"], words].concat()).await.stdout;
+    for words in [["--from", &ids[1], "--to", &ids[0]], ["--from", "soon", "--to", &ids[0]]] {
+        let ran = person.bad(&[&["dead", "replay"], &words[..]].concat()).await;
+        assert!(ran.stderr.contains("the older id comes first") || ran.stderr.contains("is no id"), "{ran:?}");
+    }
+    assert_eq!(replay(&["--from", &ids[1], "--to", &ids[2]]).await, "2 replayed\n");
+    assert_eq!(replay(&["--to", &ids[2]]).await, "1 replayed\n");
+    assert_eq!(replay(&["--from", &ids[4], "--flow", "vmh"]).await, "1 replayed\n");
+    // an id is a time: what died then in the other flow is meant as well, unless it is left out
+    assert_eq!(replay(&["--from", &ids[0]]).await, "2 replayed\n");
+    assert!(ids[0] < calendar);
+    assert_eq!((ready(&queue, Flow::Vmh).await, ready(&queue, Flow::Calendar).await), (5, 1));
+}
+
+#[tokio::test]
+async fn letters_that_stay_are_told_however_they_were_chosen() {
+    let redis = Redis::start();
+    let queue = redis.prepared().await;
+    let person = Person::at(&redis);
+    let (one, _) = (bury(&queue, &update(), "a", "no").await, bury(&queue, &update(), "a", "no").await);
+    redis.cli(&["XADD", "jobs:vmh:dead", "*", "nonsense", "x"]);
+    let ran = person.good(&["dead", "replay", "--all"]).await;
+    assert_eq!(ran.stdout, "1 replayed\n");
+    assert!(ran.stderr.contains("1 stay") && ran.stderr.contains("1 cannot be replayed"), "{ran:?}");
+    let ran = person.good(&["dead", "replay", "--from", &one]).await;
+    assert!(ran.stdout == "0 replayed\n" && ran.stderr.contains("1 stay"), "{ran:?}");
+}
+
+#[tokio::test]
 async fn letters_are_discarded_for_good() {
     let redis = Redis::start();
     let queue = redis.prepared().await;

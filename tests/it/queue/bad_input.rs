@@ -178,7 +178,7 @@ async fn what_has_a_time_goes_by_the_clock_of_redis() {
     site.enqueue(Lane::First, &one("again"), &Behaviour::Fail { times: 1 }).await;
     site.enqueue(Lane::First, &one("doomed"), &Behaviour::Doom).await;
     site.redis.cli(&["XADD", "jobs:vmh", "*", "topic", "vmh.kanzlei.update", "key", "unknown"]);
-    site.until("two are done", async || site.redis.cli(&["XLEN", "jobs:vmh:done"]) == "2").await;
+    site.until("two are done", async || site.redis.done() == 2).await;
     assert!(site.runs().iter().all(|run| run.end.is_some()), "nothing was run twice or stopped");
     let letters = site.queue.dead_letters(Flow::Vmh, 10).await.unwrap();
     let dead: Vec<_> = letters.iter().map(|letter| (letter.key.as_deref(), letter.code.as_deref())).collect();
@@ -275,7 +275,7 @@ async fn what_a_newer_program_added_to_a_job_travels_along() {
 async fn an_older_worker_leaves_to_the_newer_one_what_it_does_not_know() {
     let site = Site::start().await;
     // A newer program has been here, whose layout serves the older one still.
-    site.redis.cli(&["HSET", "advosync:layout", "layout", "2", "serves_from", "1", "serves_to", "2"]);
+    site.redis.cli(&["HSET", "advosync:layout", "layout", "3", "serves_from", "1", "serves_to", "3"]);
     let older = site.worker("older", |_| {}).await;
     let kanzlei = Topic::record("kanzlei", RecordAction::Update);
     site.queue.enqueue(&Batch::new(kanzlei, Lane::First, &keys("new", 5), "test")).await.unwrap();
@@ -293,7 +293,7 @@ async fn an_older_worker_leaves_to_the_newer_one_what_it_does_not_know() {
             site.redis.cli(&["ZADD", "jobs:vmh:scheduled", "XX", "0", &format!("sync_lock:kanzlei:new{n}")]);
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
-        site.redis.cli(&["XLEN", "jobs:vmh:done"]) == "10"
+        site.redis.done() == 10
     })
     .await;
     let runs = site.runs();
@@ -302,7 +302,49 @@ async fn an_older_worker_leaves_to_the_newer_one_what_it_does_not_know() {
     assert!(new.iter().all(|run| run.began.consumer == "newer" && run.began.attempt == 1), "no attempt was burnt");
     let stats = site.stats().await;
     assert_eq!((stats.scheduled, stats.dead), (1, 0), "what neither knows waits on");
-    assert_eq!(site.redis.cli(&["HGET", "advosync:layout", "layout"]), "2", "the older one does not turn it back");
+    assert_eq!(site.redis.cli(&["HGET", "advosync:layout", "layout"]), "3", "the older one does not turn it back");
     Worker::stop(older).await;
     Worker::stop(newer).await;
+}
+
+/// A worker of layout 1, whose functions are still there, beside one of today.
+#[tokio::test]
+async fn the_functions_of_the_older_layout_keep_to_the_same_locks() {
+    const ALL: [&str; 11] = [
+        "jobs:vmh",
+        "jobs:vmh",
+        "jobs:vmh:sweep",
+        "jobs:vmh:scheduled",
+        "jobs:vmh:scheduled:jobs",
+        "jobs:vmh:parked",
+        "jobs:vmh:parked:expiry",
+        "jobs:vmh:dead",
+        "jobs:vmh:done",
+        "jobs:vmh:dead:open",
+        "jobs:vmh:dead:resolved",
+    ];
+    let redis = Redis::start();
+    let queue = redis.prepared().await;
+    super::enqueue(&queue, RecordAction::Update, &["a"]).await;
+    let read = redis.cli(&["XREADGROUP", "GROUP", "workers", "old", "COUNT", "1", "STREAMS", "jobs:vmh", ">"]);
+    let id = read.lines().nth(1).unwrap().to_owned();
+    let (lock, pending) = ("sync_lock:beteiligte:a", "vmh:beteiligte:update_pending");
+    let keys = ["jobs:vmh", "jobs:vmh:leases", ALL[3], ALL[4], ALL[5], ALL[6], lock, pending];
+    let args = ["workers", "old", "15000", "first", "1", &id, "a", "1"];
+    let granted = redis.cli(&[&["FCALL", "advosync_1_claim", "8"], &keys[..], &args[..]].concat());
+    assert!(granted.starts_with("granted\n"), "{granted}");
+    let value = redis.cli(&["GET", lock]);
+    // Today's worker waits for it, and gets its turn by the older one's finish.
+    super::enqueue(&queue, RecordAction::Update, &["a"]).await;
+    let mut today = consumer(&queue, "new", LONG);
+    none(&mut today).await;
+    assert_eq!(queue.stats(Utc::now()).await.unwrap().flows["vmh"].parked, 1);
+    let args = ["workers", "old", "10000", "1", &id, &value, "done", "0", "1", "a", r#"["topic","x","key","a"]"#];
+    let moved = redis.cli(&[&["FCALL", "advosync_1_finish", "13"], &ALL[..], &[lock, pending], &args[..]].concat());
+    assert_eq!(moved, "1");
+    let next = one(&mut today).await;
+    let stale = redis.cli(&[&["FCALL", "advosync_1_finish", "13"], &ALL[..], &[lock, pending], &args[..]].concat());
+    assert_eq!(stale, "0", "its lease is over");
+    assert_eq!(end(&queue, "new", next, done()).await, Finished::Moved);
+    none(&mut today).await;
 }

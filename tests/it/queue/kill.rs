@@ -85,7 +85,7 @@ async fn what_a_frozen_worker_does_afterwards_changes_nothing_and_is_counted() {
     site.until("another has run it", async || runs_of(&site, "a").len() == 2).await;
     // Both may end now: the one that holds the lease does, and the frozen one believes that it does.
     let_end(&site, "a");
-    site.until("it is done", async || site.redis.cli(&["XLEN", "jobs:vmh:done"]) == "1").await;
+    site.until("it is done", async || site.redis.done() == 1).await;
     frozen.thaw();
     site.until("the thawed run ends", async || runs_of(&site, "a").iter().all(|run| run.end.is_some())).await;
     let (frozen, other) = (frozen.stop().await, other.stop().await);
@@ -93,7 +93,7 @@ async fn what_a_frozen_worker_does_afterwards_changes_nothing_and_is_counted() {
     assert_eq!((noticed, frozen.count("advosync_jobs_total")), (1, 0), "counted once, and as no success");
     assert_eq!((other.count("advosync_stale_finishes_total"), other.count("advosync_jobs_total")), (0, 1));
     let done = site.redis.cli(&["XRANGE", "jobs:vmh:done", "-", "+"]);
-    assert_eq!(site.redis.cli(&["XLEN", "jobs:vmh:done"]), "1", "{done}");
+    assert_eq!(site.redis.done(), 1, "{done}");
     assert!(done.contains(r#""worker":"other""#), "{done}");
     site.settle().await;
     assert_eq!(site.stats().await.dead, 0);
@@ -125,7 +125,7 @@ async fn a_handler_that_blocks_its_thread_keeps_its_lease_and_holds_up_nobody() 
     for key in keys("quick", 50) {
         site.enqueue(Lane::First, &[key], &Behaviour::Nothing).await;
     }
-    site.until("the others are done", async || site.redis.cli(&["XLEN", "jobs:vmh:done"]) == "50").await;
+    site.until("the others are done", async || site.redis.done() == 50).await;
     assert_eq!(runs_of(&site, "blocks")[0].end, None, "while it still blocks");
     site.settle().await;
     let runs = runs_of(&site, "blocks");

@@ -3,6 +3,7 @@
 mod away;
 mod bad_input;
 mod breaker;
+mod dead;
 mod kill;
 mod layout;
 mod lifecycle;

@@ -111,6 +111,11 @@ impl Redis {
         self.up();
     }
 
+    /// How many runs of the record flow are kept as done.
+    pub fn done(&self) -> usize {
+        self.cli(&["XRANGE", "jobs:vmh:done", "-", "+"]).lines().filter(|word| *word == "run").count()
+    }
+
     /// Kills it as a power cut would.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {

@@ -1,5 +1,6 @@
 //! `advosync dead`: looks at dead letters, replays and discards them.
 
+mod replay;
 mod show;
 
 use std::collections::{BTreeMap, HashSet};
@@ -9,8 +10,8 @@ use chrono::Utc;
 use serde_json::json;
 
 use super::{Report, said};
-use crate::cli::dead::{DeadArgs, DeadCommand, ReplayArgs};
-use crate::queue::{DeadLetter, Flow, Selection};
+use crate::cli::dead::{DeadArgs, DeadCommand};
+use crate::queue::{DeadLetter, Flow};
 use crate::roles::Parts;
 
 /// So many of a flow are listed; a bound, not a page: whoever has more should look for the common cause first.
@@ -62,55 +63,6 @@ impl Dead<'_> {
         Ok(said(if self.json { format!("{:#}", json!(letter)) } else { show::whole(&letter, zone) }))
     }
 
-    async fn replay(&self, args: &ReplayArgs) -> Result<Report> {
-        let entities = self.parts.entities();
-        let (mut replayed, mut waiting, mut nameless) = (0, 0, 0);
-        for (flow, which) in self.chosen(args).await? {
-            let count = self.parts.queue.replay(flow, &which, &entities).await?;
-            if count > 0 {
-                tracing::info!(%flow, count, "dead letters were replayed");
-            }
-            replayed += count;
-            if let Selection::Ids(ids) = &which {
-                for id in ids {
-                    match self.parts.queue.dead_letter(flow, id).await? {
-                        Some(letter) if letter.topic.is_some() && letter.key.is_some() => waiting += 1,
-                        Some(_) => nameless += 1,
-                        None => {}
-                    }
-                }
-            }
-        }
-        let mut left = Vec::new();
-        if waiting > 0 {
-            left.push(format!(
-                "{waiting} stay: a job for the same key is queued already, and its success will resolve them"
-            ));
-        }
-        if nameless > 0 {
-            left.push(format!(
-                "{nameless} cannot be replayed, because they name no topic or no key: look with `advosync dead show`, \
-                 enqueue them by hand, then discard them"
-            ));
-        }
-        let exit = u8::from(nameless > 0);
-        Ok(Report { stderr: left, exit, ..self.counted("replayed", replayed) })
-    }
-
-    /// Which letters of which flow are meant. What goes by id is looked for first: an id that is not there stops all.
-    async fn chosen(&self, args: &ReplayArgs) -> Result<Vec<(Flow, Selection)>> {
-        if !args.ids.is_empty() {
-            let found = by_flow(self.find(&args.ids).await?);
-            return Ok(found.into_iter().map(|(flow, ids)| (flow, Selection::Ids(ids))).collect());
-        }
-        let which = match (&args.topic, args.since) {
-            (Some(topic), _) => Selection::Topic(topic.clone()),
-            (None, Some(since)) => Selection::Since(since.instant(Utc::now(), self.parts.settings.cron.timezone)),
-            (None, None) => Selection::All,
-        };
-        Ok(self.flows.iter().map(|flow| (*flow, which.clone())).collect())
-    }
-
     async fn discard(&self, ids: &[String]) -> Result<Report> {
         let mut discarded = 0;
         for (flow, ids) in by_flow(self.find(ids).await?) {
@@ -123,22 +75,19 @@ impl Dead<'_> {
 
     /// The letters with these ids, each once.
     async fn find(&self, ids: &[String]) -> Result<Vec<(Flow, DeadLetter)>> {
-        let mut found = Vec::new();
-        let mut unknown = Vec::new();
         let mut seen = HashSet::new();
-        for id in ids.iter().filter(|id| seen.insert(id.as_str())) {
-            let before = found.len();
-            for flow in &self.flows {
-                found.extend(self.parts.queue.dead_letter(*flow, id).await?.map(|letter| (*flow, letter)));
-            }
-            match found.len() - before {
-                0 => unknown.push(id.as_str()),
-                1 => {}
-                _ => bail!("both flows have a dead letter {id}; say which with --flow. Nothing was done"),
+        let ids: Vec<String> = ids.iter().filter(|id| seen.insert(id.as_str())).cloned().collect();
+        let mut found: BTreeMap<String, (Flow, DeadLetter)> = BTreeMap::new();
+        for flow in &self.flows {
+            for letter in self.parts.queue.dead_letters_of(*flow, &ids).await? {
+                if let Some((_, other)) = found.insert(letter.id.clone(), (*flow, letter)) {
+                    bail!("both flows have a dead letter {}; say which with --flow. Nothing was done", other.id);
+                }
             }
         }
+        let unknown: Vec<&str> = ids.iter().filter(|id| !found.contains_key(*id)).map(String::as_str).collect();
         if unknown.is_empty() {
-            return Ok(found);
+            return Ok(found.into_values().collect());
         }
         bail!(
             "there is no dead letter {} (any more); nothing was done. `advosync dead list` shows what is there",
