@@ -2,10 +2,12 @@
 
 mod away;
 mod bad_input;
+mod breaker;
 mod dead;
 mod kill;
 mod layout;
 mod lifecycle;
+mod poison;
 mod pool;
 mod several;
 mod soak;

@@ -1,5 +1,6 @@
 //! A Redis of the test's own: random port, AOF always, its own folder, gone with the test.
 
+use std::ffi::OsString;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -9,6 +10,14 @@ use advosync::queue::{Options, Queue, Server};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
+
+/// Says which server is started instead of Debian's redis-server; `.ci/test valkey` sets it.
+const SERVER: &str = "ADVOSYNC_TEST_REDIS_SERVER";
+
+/// The server that is started.
+fn server() -> OsString {
+    std::env::var_os(SERVER).unwrap_or_else(|| "redis-server".into())
+}
 
 /// A running redis-server.
 pub struct Redis {
@@ -123,7 +132,7 @@ impl Redis {
 
     /// Starts it again, on the same port, with what it kept.
     pub fn up(&mut self) {
-        let mut command = Command::new("redis-server");
+        let mut command = Command::new(server());
         match &self.file {
             Some(file) => command.arg(file),
             None => {
@@ -136,7 +145,7 @@ impl Redis {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .expect("redis-server is installed (`make test` installs it)");
+            .unwrap_or_else(|error| panic!("{}: {error} (`make test` installs what is needed)", server().display()));
         self.child = Some(child);
         let until = Instant::now() + Duration::from_secs(20);
         while self.cli(&["PING"]) != "PONG" {
@@ -168,4 +177,15 @@ fn copy_files(from: &Path, to: &Path) {
 /// A port that nobody listens on right now.
 pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Tests on Valkey that ran on Redis would show nothing.
+#[test]
+fn the_server_is_the_one_that_was_asked_for() {
+    let info = Redis::start().cli(&["INFO", "server"]);
+    let asked = server();
+    let is_valkey = Path::new(&asked).file_name().is_some_and(|name| name == "valkey-server");
+    let says = |line: &str| info.lines().any(|said| said.starts_with(line));
+    assert_eq!(says("valkey_version:9."), is_valkey, "{} was asked for, and runs: {info}", asked.display());
+    assert!(is_valkey || says("redis_version:"), "{info}");
 }

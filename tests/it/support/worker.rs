@@ -4,6 +4,7 @@
 
 mod behaviour;
 mod child;
+mod crew;
 mod site;
 
 use std::fs::File;
@@ -18,6 +19,7 @@ use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
 pub use behaviour::Behaviour;
+pub use crew::Crew;
 pub use site::{Site, keys};
 
 use super::runlog;
@@ -136,6 +138,11 @@ impl Worker {
     /// Waits for the end of one that dies by itself. Answers the signal that ended it.
     pub async fn died(mut self) -> Option<i32> {
         self.ended(PATIENCE).await.signal()
+    }
+
+    /// Whether it has ended by itself.
+    pub fn is_gone(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     /// SIGSTOP: it stands still, as in a machine that is being moved.

@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use advosync::worker::Failure;
+use advosync::queue::Job;
+use advosync::sync::ledger::Ledger;
+use advosync::worker::{Failure, Run};
+use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 /// How often what is waited for is looked at.
@@ -36,6 +39,18 @@ pub enum Behaviour {
     Panic,
     /// Take the whole process along.
     Abort,
+    /// Take the whole process along unless this file is there.
+    AbortUnless {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Write to the ledger, as a real handler does after each effect.
+    Effect,
+    /// One after the other.
+    Steps {
+        /// What.
+        steps: Vec<Behaviour>,
+    },
     /// Be done after so many ms, and keep a thread of the runtime busy meanwhile: cannot be stopped.
     Block {
         /// How long.
@@ -58,27 +73,44 @@ impl Behaviour {
     }
 
     /// Does it.
-    pub(super) async fn act(&self, attempt: u32) -> Result<(), Failure> {
-        match self {
-            Self::Nothing => {}
-            Self::Sleep { ms } => tokio::time::sleep(Duration::from_millis(*ms)).await,
-            Self::Until { file } => {
-                while !file.exists() {
-                    tokio::time::sleep(LOOK).await;
+    pub(super) fn act<'a>(
+        &'a self,
+        job: &'a Job,
+        run: &'a Run,
+        ledger: &'a Ledger,
+    ) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async move {
+            match self {
+                Self::Sleep { ms } => tokio::time::sleep(Duration::from_millis(*ms)).await,
+                Self::Until { file } => {
+                    while !file.exists() {
+                        tokio::time::sleep(LOOK).await;
+                    }
+                }
+                Self::Fail { times } if job.attempt() <= *times => {
+                    return Err(Failure::Failed { code: "told", message: "told to fail".into(), retry_after: None });
+                }
+                Self::Doom => return Err(Failure::Final { code: "doomed", message: "told to fail for good".into() }),
+                Self::Panic => panic!("told to panic"),
+                Self::Abort => std::process::abort(),
+                Self::AbortUnless { file } if !file.exists() => std::process::abort(),
+                Self::Nothing | Self::Fail { .. } | Self::AbortUnless { .. } => {}
+                Self::Effect => {
+                    let fence = (run.fence.0.as_str(), run.fence.1.as_str());
+                    let written = ledger.withdraw(fence, &job.key).await;
+                    written.expect("the tests that write to the ledger leave Redis alone");
+                }
+                Self::Steps { steps } => {
+                    for step in steps {
+                        step.act(job, run, ledger).await?;
+                    }
+                }
+                Self::Block { ms } => {
+                    let (_held, never) = std::sync::mpsc::channel::<()>();
+                    let _ = never.recv_timeout(Duration::from_millis(*ms));
                 }
             }
-            Self::Fail { times } if attempt > *times => {}
-            Self::Fail { .. } => {
-                return Err(Failure::Failed { code: "told", message: "told to fail".into(), retry_after: None });
-            }
-            Self::Doom => return Err(Failure::Final { code: "doomed", message: "told to fail for good".into() }),
-            Self::Panic => panic!("told to panic"),
-            Self::Abort => std::process::abort(),
-            Self::Block { ms } => {
-                let (_held, never) = std::sync::mpsc::channel::<()>();
-                let _ = never.recv_timeout(Duration::from_millis(*ms));
-            }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }

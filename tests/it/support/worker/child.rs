@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use advosync::queue::{Flow, Job, Options, Outcome, Queue, Server, Topic};
+use advosync::sync::ledger::Ledger;
 use advosync::worker::{self, Failure, Gate, Handler, Health, Pool, Retries, Run, Success};
 use async_trait::async_trait;
 use chrono::Utc;
@@ -65,8 +66,9 @@ async fn work(setup: Setup) {
     let ready = CancellationToken::new();
     let keeper = tokio::spawn(keep_layout(queue.clone(), ready.clone(), stop.clone()));
     if stop.run_until_cancelled(ready.cancelled()).await.is_some() {
-        let scribe = Arc::new(Scribe::new(&setup));
-        let pools = setup.flows.iter().map(|flow| pool(&setup, &queue, Flow::parse(flow).unwrap(), &scribe));
+        let scribe = Arc::new(Scribe::new(&setup, &queue));
+        let gate = Gate::default();
+        let pools = setup.flows.iter().map(|flow| pool(&setup, &queue, Flow::parse(flow).unwrap(), &scribe, &gate));
         futures::future::join_all(pools.map(|pool| pool.run(stop.clone()))).await;
     }
     keeper.await.unwrap();
@@ -84,7 +86,7 @@ async fn keep_layout(queue: Queue, ready: CancellationToken, stop: CancellationT
     }
 }
 
-fn pool(setup: &Setup, queue: &Queue, flow: Flow, scribe: &Arc<Scribe>) -> Pool {
+fn pool(setup: &Setup, queue: &Queue, flow: Flow, scribe: &Arc<Scribe>, gate: &Gate) -> Pool {
     Pool::new(worker::Options {
         queue: queue.clone(),
         flow,
@@ -96,7 +98,7 @@ fn pool(setup: &Setup, queue: &Queue, flow: Flow, scribe: &Arc<Scribe>) -> Pool 
         handlers: vec![Arc::clone(scribe) as Arc<dyn Handler>],
         health: Arc::new(Health::new(Vec::new())),
         entities: setup.entities.clone(),
-        gate: Gate::default(),
+        gate: gate.clone(),
     })
 }
 
@@ -106,15 +108,17 @@ struct Scribe {
     consumer: String,
     entities: Vec<String>,
     runs: AtomicU64,
+    ledger: Ledger,
 }
 
 impl Scribe {
-    fn new(setup: &Setup) -> Self {
+    fn new(setup: &Setup, queue: &Queue) -> Self {
         Self {
             log: RunLog::open(&setup.log).unwrap(),
             consumer: setup.consumer.clone(),
             entities: setup.entities.clone(),
             runs: AtomicU64::new(0),
+            ledger: Ledger::new(queue.store(), "beteiligte"),
         }
     }
 
@@ -174,7 +178,7 @@ impl Handler for Scribe {
     async fn run(&self, job: &Job, run: &Run) -> Result<Success, Failure> {
         let mut record = self.begin(job, run);
         let behaviour = Behaviour::read(job.payload.as_deref())?;
-        let mut acted = behaviour.act(job.attempt()).await;
+        let mut acted = behaviour.act(job, run, &self.ledger).await;
         // As a real handler does before it writes anywhere; whoever waits for a file is one that forgets to.
         if !matches!(behaviour, Behaviour::Until { .. }) && run.check().is_err() {
             acted = Err(Failure::LeaseLost);
