@@ -52,7 +52,9 @@ async fn its_commands_say_what_it_shows() {
 fn sources() -> Vec<(PathBuf, String)> {
     fn walk(path: &Path, out: &mut Vec<(PathBuf, String)>) {
         if path.is_dir() {
-            fs::read_dir(path).unwrap().for_each(|entry| walk(&entry.unwrap().path(), out));
+            for entry in fs::read_dir(path).unwrap() {
+                walk(&entry.unwrap().path(), out);
+            }
         } else if path.extension().is_some_and(|ext| ext == "rs") && !path.ends_with("tests.rs") {
             let text = fs::read_to_string(path).unwrap();
             let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
