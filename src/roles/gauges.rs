@@ -54,7 +54,7 @@ pub(super) async fn keep(source: Source, ready: CancellationToken, stop: Cancell
 #[expect(clippy::cast_precision_loss, reason = "counts of jobs and ages in ms are far below 2^52")]
 fn all(stats: &Stats, upstreams: &[(&str, Upstream)]) -> [Gauge; 3] {
     let flow = |name: &&'static str| ("flow", (*name).to_owned());
-    let by_state = |it: &FlowStats| {
+    let counts = |it: &FlowStats| {
         [
             ("ready", it.ready),
             ("sweep", it.sweep),
@@ -65,7 +65,7 @@ fn all(stats: &Stats, upstreams: &[(&str, Upstream)]) -> [Gauge; 3] {
         ]
     };
     let length = stats.flows.iter().flat_map(|(name, it)| {
-        by_state(it).map(|(state, count)| (vec![flow(name), ("state", state.to_owned())], count as f64))
+        counts(it).map(|(state, count)| (vec![flow(name), ("state", state.to_owned())], count as f64))
     });
     let oldest = stats.flows.iter().map(|(name, it)| (vec![flow(name)], it.oldest_age_ms.unwrap_or(0) as f64 / 1000.0));
     let up = upstreams.iter().filter(|(_, it)| it.known).map(|(name, it)| {

@@ -2,6 +2,7 @@
 
 mod dead;
 mod doctor;
+mod runbook;
 mod setup;
 mod status;
 mod sync;

@@ -123,6 +123,16 @@ impl World {
         (out.status.code().unwrap_or(-1), String::from_utf8(out.stdout).unwrap())
     }
 
+    /// Whether a worker runs.
+    pub const fn has_worker(&self) -> bool {
+        !self.workers.is_empty()
+    }
+
+    /// The environment of its processes.
+    pub fn environment(&self) -> &[(String, String)] {
+        &self.settings
+    }
+
     /// Waits for something that will be so, looking again and again.
     pub async fn until(&self, what: &str, so: impl AsyncFn() -> bool) {
         let by = Instant::now() + PATIENCE;
