@@ -2,6 +2,7 @@
 
 mod layout;
 mod lifecycle;
+mod model;
 mod pool;
 
 use std::time::Duration;
