@@ -52,7 +52,7 @@ async fn the_overview_shows_flows_and_upstreams() {
     for _ in 0..5 {
         queue.fail_upstream("advoware", "connect <refused>", false).await.unwrap();
     }
-    queue.restore_upstream("espocrm").await.unwrap();
+    queue.restore_upstream("espocrm", None).await.unwrap();
     bury(&redis, "1").await;
     let page = get(&routes(&redis, None), "/console").await;
     assert_eq!(page.status, 200);

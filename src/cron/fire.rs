@@ -94,7 +94,7 @@ impl Producer {
 
 impl Work {
     /// The jobs of one slot: topic and key.
-    fn jobs(self, entities: &[String]) -> Vec<(Topic, &'static str)> {
+    pub(super) fn jobs(self, entities: &[String]) -> Vec<(Topic, &'static str)> {
         match self {
             Self::Calendar => vec![(Topic::CalendarAll, "ALL")],
             Self::Records => entities.iter().map(|entity| (Topic::Sweep { entity: entity.clone() }, "all")).collect(),

@@ -4,6 +4,7 @@
 //! fires once, not once for each slot that was missed; at its first start ever it fires nothing.
 
 mod due;
+mod everything;
 mod fire;
 pub mod schedule;
 
@@ -16,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub use due::{Decision, NextFn, due};
+pub use everything::compare_everything;
 use fire::Producer;
 use schedule::Schedule;
 

@@ -1,5 +1,7 @@
 //! The breaker of an upstream, shared by all workers (Q9).
 
+use chrono::{DateTime, Utc};
+
 use super::Queue;
 use super::error::QueueError;
 use super::functions::Call;
@@ -42,9 +44,11 @@ impl Queue {
         Ok(if state == "open" { BreakerState::Open } else { BreakerState::Closed })
     }
 
-    /// Tells that an upstream works: a row of failures ends, its jobs are started again.
-    pub async fn restore_upstream(&self, name: &str) -> Result<(), QueueError> {
-        self.tell_upstream(name, ["ok", OPENS_AFTER, ""]).await.map(|_| ())
+    /// Tells that an upstream works: a row of failures ends, its jobs are started again. A call that began, by Redis'
+    /// clock, before the upstream was found to be down (`since`) says nothing about it any more.
+    pub async fn restore_upstream(&self, name: &str, since: Option<DateTime<Utc>>) -> Result<(), QueueError> {
+        let since = since.map_or_else(String::new, |since| since.timestamp_millis().to_string());
+        self.tell_upstream(name, ["ok", &since, ""]).await.map(|_| ())
     }
 
     async fn tell_upstream(&self, name: &str, args: [&str; 3]) -> Result<String, QueueError> {

@@ -25,7 +25,7 @@ impl Cell {
     /// The value and how long it will be there.
     pub async fn get(&self) -> Result<Option<(String, Duration)>, QueueError> {
         let (value, left): (Option<String>, i64) =
-            self.queue.control.pipe(redis::pipe().cmd("GET").arg(&self.key).cmd("PTTL").arg(&self.key)).await?;
+            self.queue.control.pipe_twice(redis::pipe().cmd("GET").arg(&self.key).cmd("PTTL").arg(&self.key)).await?;
         Ok(value.map(|value| (value, Duration::from_millis(u64::try_from(left).unwrap_or(0)))))
     }
 

@@ -32,8 +32,19 @@ pub struct Claim {
     pub(super) started_at: DateTime<Utc>,
     /// How often the entry was delivered, this time included.
     pub(super) deliveries: u32,
+    /// Workers died while they ran this job.
+    pub(super) suspicion: Option<Suspicion>,
     /// Kept for as long as the claim lives.
     pub(super) _mark: Mark,
+}
+
+/// A job whose workers died while they ran it, and that was not seen to be innocent (Q10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Suspicion {
+    /// Deliveries whose worker died without having made progress.
+    pub losses: u32,
+    /// How many of them while the job was alone in its process.
+    pub alone: u32,
 }
 
 impl Claim {
@@ -65,6 +76,12 @@ impl Claim {
     #[must_use]
     pub const fn deliveries(&self) -> u32 {
         self.deliveries
+    }
+
+    /// Whether workers died while they ran this job: then it must run alone in its process.
+    #[must_use]
+    pub const fn suspicion(&self) -> Option<Suspicion> {
+        self.suspicion
     }
 
     /// When it was claimed, by Redis' clock, UTC.
@@ -136,83 +153,122 @@ pub(super) struct PendingSets(pub(super) Vec<String>);
 
 impl PendingSets {
     /// The set's number, from 1; 0 where there is none.
-    pub(super) fn number(&mut self, set: Option<String>) -> usize {
+    pub(super) fn number(&mut self, set: Option<&String>) -> usize {
         let Some(set) = set else { return 0 };
-        if let Some(at) = self.0.iter().position(|known| *known == set) {
+        if let Some(at) = self.0.iter().position(|known| known == set) {
             return at + 1;
         }
-        self.0.push(set);
+        self.0.push(set.clone());
         self.0.len()
     }
 }
 
+/// How entries came to us, which says what may have happened to them before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// Read from the stream, after this time by Redis' clock (ms); nobody had them before.
+    Read { since: i64 },
+    /// Our own, whose delivery we never saw.
+    Own,
+    /// Taken over from a consumer that is gone.
+    Lost,
+}
+
+/// Who claims, and from where.
+pub(super) struct Claimant<'a> {
+    pub(super) flow: Flow,
+    pub(super) lane: Lane,
+    pub(super) consumer: &'a str,
+    pub(super) lease: Duration,
+    pub(super) in_flight: &'a InFlight,
+}
+
 impl Queue {
     /// Takes the locks of these entries, in one call. What another run holds is parked, what is no job is buried.
+    /// Answers what is ours to run, and Redis' time, ms.
     pub(super) async fn claim(
         &self,
-        flow: Flow,
-        lane: Lane,
-        consumer: &str,
-        lease: Duration,
-        in_flight: &InFlight,
+        by: &Claimant<'_>,
+        origin: Origin,
         entries: Vec<Entry>,
-    ) -> Result<Vec<Claimed>, QueueError> {
+    ) -> Result<(Vec<Claimed>, Option<i64>), QueueError> {
         let mut jobs = Vec::with_capacity(entries.len());
         for (id, fields) in entries {
-            match Job::read_raw(&id, fields, lane) {
+            match Job::read_raw(&id, fields, by.lane) {
                 Ok(job) => jobs.push((id, job)),
-                Err(why) => self.bury(flow, lane, consumer, &id, &why).await?,
+                Err(why) => self.bury(by.flow, by.lane, by.consumer, &id, &why).await?,
             }
         }
         if jobs.is_empty() {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), None));
         }
         let mut sets = PendingSets::default();
-        let mut args: Vec<String> = Vec::with_capacity(jobs.len() * 3);
-        let mut locks = Vec::with_capacity(jobs.len());
-        for (id, job) in &jobs {
-            let set = sets.number(self.keys.pending(&job.topic, lane));
-            args.extend([id.clone(), job.key.clone(), set.to_string()]);
-            locks.push(self.keys.lock(&job.topic, &job.key));
-        }
-        let answers: Vec<Vec<Value>> = Call::new("claim")
-            .key(self.keys.stream(flow, lane))
-            .key(self.keys.leases(flow))
-            .key(self.keys.scheduled(flow))
-            .key(self.keys.scheduled_jobs(flow))
-            .key(self.keys.parked(flow))
-            .key(self.keys.parked_expiry(flow))
-            .keys(locks.iter().cloned())
-            .keys(sets.0)
-            .args([GROUP, consumer, &lease.as_millis().to_string(), lane.name(), &jobs.len().to_string()])
-            .args(args)
+        let pending: Vec<(usize, Option<String>)> = jobs
+            .iter()
+            .map(|(_, job)| self.keys.pending(&job.topic, by.lane))
+            .map(|set| (sets.number(set.as_ref()), set))
+            .collect();
+        let sets_differ = pending.iter().any(|(number, _)| *number != pending[0].0);
+        let locks: Vec<String> = jobs.iter().map(|(_, job)| self.keys.lock(&job.topic, &job.key)).collect();
+        let (how, since) = match origin {
+            Origin::Read { since } => ("read", since),
+            Origin::Own => ("own", 0),
+            Origin::Lost => ("lost", 0),
+        };
+        let (now, first, exceptions) = Call::new("claim")
+            .key(self.keys.stream(by.flow, by.lane))
+            .key(self.keys.leases(by.flow))
+            .key(self.keys.scheduled(by.flow))
+            .key(self.keys.scheduled_jobs(by.flow))
+            .key(self.keys.parked(by.flow))
+            .key(self.keys.parked_expiry(by.flow))
+            .key(self.keys.suspects(by.flow))
+            .key(self.keys.progress(by.flow))
+            .key(self.keys.workers(by.flow))
+            .keys(&locks)
+            .keys(&sets.0)
+            .args([GROUP, by.consumer, &by.lease.as_millis().to_string(), by.lane.name(), how])
+            .args([since.to_string(), jobs.len().to_string()])
+            .args(jobs.iter().map(|(id, _)| id))
+            .args(jobs.iter().map(|(_, job)| &job.key))
+            .args(pending.iter().map(|(number, _)| number.to_string()).take(if sets_differ { jobs.len() } else { 1 }))
             .run(&self.bulk)
-            .await?;
-        let mut claimed = Vec::with_capacity(jobs.len());
-        for (((id, mut job), lock), answer) in jobs.into_iter().zip(locks).zip(answers) {
-            let Some(granted) = Granted::read(&answer)? else { continue };
+            .await
+            .and_then(|answer| read_answer(answer, jobs.len()))?;
+        let started_at = DateTime::from_timestamp_millis(now).unwrap_or(DateTime::UNIX_EPOCH);
+        let places = jobs.into_iter().zip(locks).zip(pending).zip(exceptions);
+        let mut claimed = Vec::with_capacity(places.len());
+        for ((place, (((id, mut job), lock), (_, pending))), exception) in
+            (0_i64..).zip(places).map(|(at, (p, e))| ((at, p), e))
+        {
+            let granted = match exception {
+                None => Granted::default(),
+                Some(Exception::Granted(granted)) => granted,
+                Some(Exception::Moved) => continue,
+            };
             let earlier: Option<Scheduled> = serde_json::from_str(&granted.scheduled).ok();
             let retry_due = earlier
                 .as_ref()
                 .and_then(|earlier| DateTime::from_timestamp_millis(earlier.due))
-                .filter(|due| *due > granted.now);
-            if let Some(earlier) = earlier.and_then(|earlier| earlier.job(lane).ok()) {
+                .filter(|due| *due > started_at);
+            if let Some(earlier) = earlier.and_then(|earlier| earlier.job(by.lane).ok()) {
                 job.absorb(earlier);
             }
             let claim = Claim {
-                flow,
-                lane,
+                flow: by.flow,
+                lane: by.lane,
                 lock,
-                value: format!("{}:{consumer}", granted.lease),
-                pending: self.keys.pending(&job.topic, lane),
-                started_at: granted.now,
+                value: format!("{first}{place:03}:{}", by.consumer),
+                pending,
+                started_at,
                 deliveries: granted.deliveries,
-                _mark: in_flight.mark(&id),
+                suspicion: granted.suspicion,
+                _mark: by.in_flight.mark(&id),
                 id,
             };
             claimed.push(Claimed { job, claim, retry_due });
         }
-        Ok(claimed)
+        Ok((claimed, Some(now)))
     }
 
     /// Moves an entry that is no job to the dead letters, whole.
@@ -231,28 +287,53 @@ impl Queue {
     }
 }
 
-/// A granted claim as the function answers it.
-struct Granted {
-    lease: i64,
-    deliveries: u32,
-    now: DateTime<Utc>,
-    scheduled: String,
+/// What the function says of a job that is not simply granted for the first time.
+#[derive(Clone)]
+enum Exception {
+    Granted(Granted),
+    /// Parked, joined a quiet time, or somebody else's by now.
+    Moved,
 }
 
-impl Granted {
-    /// `None` where the job was parked, joined a quiet time, or belongs to somebody else by now.
-    fn read(answer: &[Value]) -> Result<Option<Self>, QueueError> {
-        let text = |at: usize| redis::from_redis_value_ref::<String>(answer.get(at).unwrap_or(&Value::Nil));
-        let number = |at: usize| redis::from_redis_value_ref::<i64>(answer.get(at).unwrap_or(&Value::Nil));
-        let strange = |_| QueueError::Refused("the claim function gave an answer of another layout".into());
-        if text(0).map_err(strange)? != "granted" {
-            return Ok(None);
-        }
-        Ok(Some(Self {
-            lease: number(1).map_err(strange)?,
-            deliveries: u32::try_from(number(2).map_err(strange)?).unwrap_or(1),
-            now: DateTime::from_timestamp_millis(number(3).map_err(strange)?).unwrap_or(DateTime::UNIX_EPOCH),
-            scheduled: text(4).map_err(strange)?,
-        }))
+/// A granted claim.
+#[derive(Clone)]
+struct Granted {
+    deliveries: u32,
+    scheduled: String,
+    suspicion: Option<Suspicion>,
+}
+
+impl Default for Granted {
+    fn default() -> Self {
+        Self { deliveries: 1, scheduled: String::new(), suspicion: None }
     }
+}
+
+/// Redis' time, the first lease number, and what is said of each of `jobs` jobs.
+fn read_answer(answer: Vec<Value>, jobs: usize) -> Result<(i64, i64, Vec<Option<Exception>>), QueueError> {
+    let strange = || QueueError::Refused("the claim function gave an answer of another layout".into());
+    let mut rows = answer.into_iter();
+    let mut head = || rows.next().and_then(|value| redis::from_redis_value::<i64>(value).ok()).ok_or_else(strange);
+    let (now, first) = (head()?, head()?);
+    let mut exceptions = vec![None; jobs];
+    for row in rows {
+        let row: Vec<Value> = redis::from_redis_value(row).map_err(|_| strange())?;
+        let number = |at: usize| row.get(at).and_then(|it| redis::from_redis_value_ref::<i64>(it).ok());
+        let text = |at: usize| row.get(at).and_then(|it| redis::from_redis_value_ref::<String>(it).ok());
+        let place = number(0).and_then(|place| usize::try_from(place - 1).ok()).filter(|place| *place < jobs);
+        let place = place.ok_or_else(strange)?;
+        exceptions[place] = Some(match text(1).as_deref() {
+            Some("granted") => Exception::Granted(Granted {
+                deliveries: number(2).and_then(|n| u32::try_from(n).ok()).unwrap_or(1),
+                scheduled: text(3).unwrap_or_default(),
+                suspicion: number(4).and_then(|losses| u32::try_from(losses).ok()).map(|losses| Suspicion {
+                    losses,
+                    alone: number(5).and_then(|alone| u32::try_from(alone).ok()).unwrap_or(0),
+                }),
+            }),
+            Some(_) => Exception::Moved,
+            None => return Err(strange()),
+        });
+    }
+    Ok((now, first, exceptions))
 }

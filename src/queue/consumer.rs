@@ -5,7 +5,7 @@ use std::time::Duration;
 use redis::RedisError;
 
 use super::Queue;
-use super::claim::{Claimed, Entry, InFlight};
+use super::claim::{Claimant, Claimed, Entry, InFlight, Origin};
 use super::error::QueueError;
 use super::functions::create_groups;
 use super::keys::GROUP;
@@ -23,6 +23,9 @@ type AutoClaimed = (String, Vec<Option<Entry>>, Vec<String>);
 /// What XREADGROUP answers: stream → entries.
 pub(super) type Read = Option<Vec<(String, Vec<Entry>)>>;
 
+/// The most entries of one read: a larger batch saves nothing and makes others wait.
+const AT_ONCE: usize = 100;
+
 /// Reads and claims the jobs of one flow, under a name of its own.
 pub struct Consumer {
     queue: Queue,
@@ -36,6 +39,10 @@ pub struct Consumer {
     cursors: [String; 2],
     /// An answer may have been lost: our own pending list holds entries that we never saw.
     recover: bool,
+    /// The last read brought as much of the first lane as there was room for: there is more, ask for it at once.
+    busy: bool,
+    /// A time, by Redis' clock (ms), before the read that is under way.
+    since: i64,
     /// What XAUTOCLAIM found to be deleted while pending: somebody trimmed the stream by hand.
     lost: u64,
 }
@@ -53,6 +60,8 @@ impl Consumer {
             in_flight: InFlight::default(),
             cursors: ["0-0".to_owned(), "0-0".to_owned()],
             recover: true,
+            busy: false,
+            since: 0,
             lost: 0,
         }
     }
@@ -62,12 +71,11 @@ impl Consumer {
     /// Must not be dropped while it waits: an entry that Redis delivers to a reader that is gone stays in its pending
     /// list until it is reclaimed.
     pub async fn next(&mut self, free: usize, sweep: usize) -> Result<Vec<Claimed>, QueueError> {
-        let read = self.read(free, sweep).await;
-        match read {
-            Ok(lanes) => {
+        match self.read(free.min(AT_ONCE), sweep.min(AT_ONCE)).await {
+            Ok((origin, lanes)) => {
                 let mut claimed = Vec::new();
                 for (lane, entries) in lanes {
-                    claimed.extend(self.claim(lane, entries).await?);
+                    claimed.extend(self.claim(lane, origin, entries).await?);
                 }
                 Ok(claimed)
             }
@@ -80,6 +88,12 @@ impl Consumer {
                 Err(error.into())
             }
         }
+    }
+
+    /// Whether more jobs are known to wait than the last call of [`Consumer::next`] had room for.
+    #[must_use]
+    pub const fn is_busy(&self) -> bool {
+        self.busy
     }
 
     /// Takes over entries whose consumer has not shown itself for longer than a lease.
@@ -97,7 +111,7 @@ impl Consumer {
                 .arg(&self.name)
                 .arg(&idle)
                 .arg(&self.cursors[at]);
-            cmd.arg("COUNT").arg(room.min(100));
+            cmd.arg("COUNT").arg(room.min(AT_ONCE));
             let answer: Result<AutoClaimed, RedisError> = self.queue.bulk.query(&cmd).await;
             let (cursor, entries, deleted) = match answer {
                 Err(error) if error.code() == Some("NOGROUP") => continue,
@@ -114,7 +128,7 @@ impl Consumer {
             if !entries.is_empty() {
                 tracing::warn!(flow = %self.flow, jobs = entries.len(), "taking over jobs of a worker that is gone");
             }
-            claimed.extend(self.claim(lane, entries).await?);
+            claimed.extend(self.claim(lane, Origin::Lost, entries).await?);
         }
         Ok(claimed)
     }
@@ -128,44 +142,49 @@ impl Consumer {
         Ok(())
     }
 
-    async fn claim(&mut self, lane: Lane, entries: Vec<Entry>) -> Result<Vec<Claimed>, QueueError> {
+    async fn claim(&mut self, lane: Lane, origin: Origin, entries: Vec<Entry>) -> Result<Vec<Claimed>, QueueError> {
         if entries.is_empty() {
             return Ok(Vec::new());
         }
-        let claimed = self.queue.claim(self.flow, lane, &self.name, self.lease, &self.in_flight, entries).await;
-        if claimed.is_err() {
-            // What was read is in our pending list; it is read again from there.
-            self.recover = true;
+        let by =
+            Claimant { flow: self.flow, lane, consumer: &self.name, lease: self.lease, in_flight: &self.in_flight };
+        match self.queue.claim(&by, origin, entries).await {
+            Ok((claimed, now)) => {
+                self.since = now.unwrap_or(self.since);
+                Ok(claimed)
+            }
+            Err(error) => {
+                // What was read is in our pending list; it is read again from there.
+                self.recover = true;
+                Err(error)
+            }
         }
-        claimed
     }
 
     /// First what we may have missed, then the first lane, then whatever comes.
-    async fn read(&mut self, free: usize, sweep: usize) -> Result<Vec<(Lane, Vec<Entry>)>, RedisError> {
+    async fn read(&mut self, free: usize, sweep: usize) -> Result<(Origin, Vec<(Lane, Vec<Entry>)>), RedisError> {
         if self.recover {
             let missed = self.read_own(free).await?;
             if !missed.is_empty() {
-                return Ok(missed);
+                return Ok((Origin::Own, missed));
             }
             self.recover = false;
         }
-        let first = self.xreadgroup(free, None, &[Lane::First], ">").await?;
-        if !first.is_empty() {
-            return Ok(first);
-        }
-        // Waiting on both lanes may bring entries of both: half the room each. With one slot left, the first lane
-        // waits alone and the sweep lane is looked at in between.
-        let half = (free / 2).min(sweep);
-        if half > 0 {
-            return self.xreadgroup(half, Some(BLOCK), &Lane::ALL, ">").await;
-        }
-        if sweep > 0 {
-            let swept = self.xreadgroup(1, None, &[Lane::Sweep], ">").await?;
-            if !swept.is_empty() {
-                return Ok(swept);
+        let origin = Origin::Read { since: self.since };
+        if std::mem::take(&mut self.busy) {
+            let first = self.xreadgroup(free, None, &[Lane::First], ">").await?;
+            if !first.is_empty() {
+                self.busy = first.iter().any(|(_, entries)| entries.len() == free);
+                return Ok((origin, first));
             }
         }
-        self.xreadgroup(free, Some(BLOCK / 5), &[Lane::First], ">").await
+        // Waiting on both lanes may bring entries of both: half the room each. With one place left that may be one more
+        // than there is room for.
+        let (count, lanes) =
+            if sweep == 0 { (free, &Lane::ALL[..1]) } else { ((free / 2).max(1).min(sweep), &Lane::ALL[..]) };
+        let read = self.xreadgroup(count, Some(BLOCK), lanes, ">").await?;
+        self.busy = read.iter().any(|(lane, entries)| *lane == Lane::First && entries.len() == count);
+        Ok((origin, read))
     }
 
     /// Our own pending entries that we do not run: their delivery got lost on the way.

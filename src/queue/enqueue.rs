@@ -38,7 +38,8 @@ pub struct Batch<'a> {
     pub source: &'a str,
     /// The trace they belong to, W3C form.
     pub traceparent: Option<&'a str>,
-    /// Further words to the handler, JSON.
+    /// Further words to the handler, JSON. A job that has some is queued even where its key is queued already, so that
+    /// they are not lost.
     pub payload: Option<&'a str>,
     /// A mode that is chosen with this trigger; stored in the same call, also for keys that are queued already.
     pub mode: Option<Mode>,
@@ -73,6 +74,12 @@ impl Queue {
         let mut keys: Vec<&str> = batch.keys.iter().map(String::as_str).collect();
         let mut seen = std::collections::HashSet::with_capacity(keys.len());
         keys.retain(|key| seen.insert(*key));
+        if keys.contains(&"") {
+            return Err(QueueError::Asked(format!(
+                "a job of the topic `{}` needs a key, and one is empty",
+                batch.topic
+            )));
+        }
         if keys.is_empty() {
             return Ok(Enqueued { new: Vec::new(), already: 0 });
         }
@@ -80,18 +87,18 @@ impl Queue {
         if flow == Flow::Calendar {
             call = call.key(self.keys.modes());
         }
-        let answer: Vec<String> = call
+        let already: Vec<usize> = call
             .arg(batch.topic.to_string())
             .arg(batch.source)
             .arg(batch.traceparent.unwrap_or_default())
             .arg(batch.payload.unwrap_or_default())
             .arg(batch.mode.map_or("", Mode::name))
-            .arg(keys.len().to_string())
             .args(&keys)
             .run_twice(&self.bulk)
             .await?;
-        let new: Vec<String> = answer.into_iter().skip(1).collect();
-        Ok(Enqueued { already: keys.len() - new.len(), new })
+        let mut queued = already.iter().map(|place| place - 1).peekable();
+        let new = keys.iter().enumerate().filter(|(at, _)| queued.next_if_eq(at).is_none());
+        Ok(Enqueued { new: new.map(|(_, key)| (*key).to_owned()).collect(), already: already.len() })
     }
 
     /// The mode chosen for each Kürzel (and for `ALL`), with the time of the choice in ms since the epoch.

@@ -1,9 +1,11 @@
 //! Ending runs and keeping their leases: whole batches in one call, each guarded by the lock's value (Q3, Q6).
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use serde_json::json;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::Queue;
 use super::claim::{Claim, Claimed, PendingSets};
@@ -39,19 +41,71 @@ pub enum Finished {
     Stale,
 }
 
+/// What is kept of a run that ended well: the field `run` of an entry in the done stream, JSON. One field, because Redis
+/// works for each.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct RunRecord<'a> {
+    pub(super) topic: Cow<'a, str>,
+    pub(super) key: Cow<'a, str>,
+    /// One word, such as `created`.
+    pub(super) result: Cow<'a, str>,
+    attempt: u32,
+    lane: Cow<'a, str>,
+    /// First enqueued, ms since the epoch.
+    enqueued_at: i64,
+    /// Claimed, ms since the epoch, by Redis' clock.
+    pub(super) started_at: i64,
+    /// Ended, ms since the epoch, by the worker's clock.
+    ended_at: i64,
+    worker: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    source: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    traceparent: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) detail: Option<Cow<'a, Value>>,
+}
+
 impl Finish {
-    /// The verb of the finish function, the delay in ms, and the fields that the job takes along.
-    fn order(&self) -> (&'static str, u128, Vec<String>) {
+    const fn is_done(&self) -> bool {
+        matches!(self.outcome, Outcome::Done { .. })
+    }
+
+    /// The part of the finish function's arguments that is this job's own.
+    fn order(&self, set: usize, call: Call) -> Call {
         let job = &self.claimed.job;
+        let with = |call: Call, fields: Vec<String>| call.arg(fields.len().to_string()).args(fields);
+        let later = |call: Call, verb: &str, after: &Duration, fields| {
+            with(call.args([verb, &after.as_millis().to_string()]), fields)
+        };
         match &self.outcome {
-            Outcome::Done { result, detail } => ("done", 0, self.done_fields(result, detail.as_ref())),
-            Outcome::Skipped { reason } => ("skip", 0, self.done_fields(reason, None)),
-            Outcome::Retry { after, error } => ("retry", after.as_millis(), self.failed(error).fields()),
-            Outcome::Hold { after, reason } => ("hold", after.as_millis(), with_reason(job, reason)),
-            Outcome::Later { after, reason } => ("retry", after.as_millis(), with_reason(job, reason)),
-            Outcome::Dead { error } => ("dead", 0, self.dead_fields(error)),
-            Outcome::Back => ("back", 0, job.fields()),
+            Outcome::Done { result, detail } => self.ended(call, result, detail.as_ref()),
+            Outcome::Skipped { reason } => self.ended(call.arg("skip"), reason, None),
+            Outcome::Retry { after, error } => later(call, "retry", after, self.failed(error).fields()),
+            Outcome::Hold { after, reason } => later(call, "hold", after, with_reason(job, reason)),
+            Outcome::Later { after, reason } => later(call, "retry", after, with_reason(job, reason)),
+            Outcome::Dead { error } => with(call.arg("dead"), self.dead_fields(error)),
+            Outcome::Back => with(call.args(["back", &set.to_string(), &job.key]), job.fields()),
         }
+    }
+
+    fn ended(&self, call: Call, result: &str, detail: Option<&Value>) -> Call {
+        let (job, claim) = (&self.claimed.job, &self.claimed.claim);
+        let run = RunRecord {
+            topic: job.topic.to_string().into(),
+            key: job.key.as_str().into(),
+            result: result.into(),
+            enqueued_at: job.enqueued_at.timestamp_millis(),
+            started_at: claim.started_at.timestamp_millis(),
+            ended_at: self.ended_at.timestamp_millis(),
+            attempt: job.attempt(),
+            lane: job.lane.name().into(),
+            worker: self.worker.as_str().into(),
+            source: job.source.as_deref().map(Cow::from),
+            traceparent: job.traceparent.as_deref().map(Cow::from),
+            detail: detail.map(Cow::Borrowed),
+        };
+        call.arg(serde_json::to_string(&run).unwrap_or_default())
     }
 
     /// The job with one more failed attempt on it.
@@ -81,30 +135,6 @@ impl Finish {
         }
         fields
     }
-
-    fn done_fields(&self, result: &str, detail: Option<&serde_json::Value>) -> Vec<String> {
-        let (job, claim) = (&self.claimed.job, &self.claimed.claim);
-        let mut fields = vec!["topic".to_owned(), job.topic.to_string()];
-        let mut put = |name: &str, value: String| fields.extend([name.to_owned(), value]);
-        put("key", job.key.clone());
-        put("lane", job.lane.name().to_owned());
-        put("result", result.to_owned());
-        put("attempt", job.attempt().to_string());
-        put("enqueued_at", job.enqueued_at.timestamp_millis().to_string());
-        put("started_at", claim.started_at.timestamp_millis().to_string());
-        put("ended_at", self.ended_at.timestamp_millis().to_string());
-        put("worker", self.worker.clone());
-        if let Some(source) = &job.source {
-            put("source", source.clone());
-        }
-        if let Some(trace) = &job.traceparent {
-            put("traceparent", trace.clone());
-        }
-        if let Some(detail) = detail {
-            put("detail", detail.to_string());
-        }
-        fields
-    }
 }
 
 fn without_reason(job: &Job) -> Job {
@@ -123,42 +153,37 @@ impl Queue {
     /// Ends these runs, one call for each stream they came from. The answers are in the order of `batch`.
     ///
     /// Safe to repeat: a run that was ended already answers `Stale`.
-    pub async fn finish(&self, consumer: &str, batch: &[Finish]) -> Result<Vec<Finished>, QueueError> {
+    pub async fn finish(&self, batch: &[Finish]) -> Result<Vec<Finished>, QueueError> {
         let mut answers = vec![Finished::Stale; batch.len()];
         for flow in Flow::ALL {
             for lane in Lane::ALL {
                 let of_stream = |claim: &Claim| claim.flow == flow && claim.lane == lane;
-                let places: Vec<usize> = (0..batch.len()).filter(|at| of_stream(&batch[*at].claimed.claim)).collect();
+                let mut places: Vec<usize> =
+                    (0..batch.len()).filter(|at| of_stream(&batch[*at].claimed.claim)).collect();
+                places.sort_by_key(|at| !batch[*at].is_done());
                 if places.is_empty() {
                     continue;
                 }
-                let moved = self.finish_stream(flow, lane, consumer, places.iter().map(|at| &batch[*at])).await?;
-                for (at, moved) in places.into_iter().zip(moved) {
-                    answers[at] = if moved == 1 { Finished::Moved } else { Finished::Stale };
-                }
+                let stale = self.finish_stream(flow, lane, places.iter().map(|at| &batch[*at])).await?;
+                places.iter().for_each(|at| answers[*at] = Finished::Moved);
+                stale.iter().filter_map(|place| places.get(place - 1)).for_each(|at| answers[*at] = Finished::Stale);
             }
         }
         Ok(answers)
     }
 
+    /// Ends runs whose jobs came from one stream, those that are done first. Answers the places, from 1, of those that were stale.
     async fn finish_stream<'a>(
         &self,
         flow: Flow,
         lane: Lane,
-        consumer: &str,
-        batch: impl Iterator<Item = &'a Finish>,
-    ) -> Result<Vec<i64>, QueueError> {
+        batch: impl Iterator<Item = &'a Finish> + Clone,
+    ) -> Result<Vec<usize>, QueueError> {
         let mut sets = PendingSets::default();
-        let (mut locks, mut args) = (Vec::new(), Vec::new());
-        for finish in batch {
-            let (claim, job) = (&finish.claimed.claim, &finish.claimed.job);
-            let (verb, due, fields) = finish.order();
-            let set = sets.number(claim.pending.clone());
-            locks.push(claim.lock.clone());
-            args.extend([claim.id.clone(), claim.value.clone(), verb.to_owned(), due.to_string(), set.to_string()]);
-            args.extend([job.key.clone(), json!(fields).to_string()]);
-        }
-        Call::new("finish")
+        let claims = || batch.clone().map(|finish| &finish.claimed.claim);
+        let numbers: Vec<usize> = claims().map(|claim| sets.number(claim.pending.as_ref())).collect();
+        let done = batch.clone().filter(|finish| finish.is_done()).count();
+        let mut call = Call::new("finish")
             .key(self.keys.stream(flow, lane))
             .keys(Lane::ALL.map(|lane| self.keys.stream(flow, lane)))
             .key(self.keys.scheduled(flow))
@@ -169,12 +194,28 @@ impl Queue {
             .key(self.keys.done(flow))
             .key(self.keys.dead_open(flow))
             .key(self.keys.dead_resolved(flow))
-            .keys(locks.iter().cloned())
+            .key(self.keys.suspects(flow))
+            .key(self.keys.progress(flow))
+            .keys(claims().map(|claim| &claim.lock))
             .keys(sets.0)
-            .args([GROUP, consumer, DONE_KEPT, &locks.len().to_string()])
-            .args(args)
-            .run_twice(&self.bulk)
-            .await
+            .args([GROUP, DONE_KEPT, &numbers.len().to_string(), &done.to_string()])
+            .args(claims().map(|claim| &claim.id))
+            .args(claims().map(|claim| &claim.value));
+        for (finish, set) in batch.zip(numbers) {
+            call = finish.order(set, call);
+        }
+        call.run_twice(&self.bulk).await
+    }
+
+    /// Tells that a suspect is about to run, with nothing beside it in this process (Q10). `false`: its lease was lost.
+    pub async fn begin_alone(&self, consumer: &str, lease: &Lease) -> Result<bool, QueueError> {
+        let begun: i64 = Call::new("alone")
+            .key(self.keys.suspects(lease.flow))
+            .key(&lease.lock)
+            .args([&lease.value, consumer])
+            .run_twice(&self.control)
+            .await?;
+        Ok(begun == 1)
     }
 
     /// Renews these leases. Answers, in their order, which are still held; a run whose lease is lost must stop.
@@ -189,7 +230,7 @@ impl Queue {
                 }
                 let answers: Vec<i64> = Call::new("renew")
                     .key(self.keys.stream(flow, lane))
-                    .keys(places.iter().map(|at| leases[*at].lock.clone()))
+                    .keys(places.iter().map(|at| &leases[*at].lock))
                     .args([GROUP, consumer, &lease.as_millis().to_string(), &places.len().to_string()])
                     .args(places.iter().flat_map(|at| [leases[*at].id.clone(), leases[*at].value.clone()]))
                     .run_twice(&self.control)

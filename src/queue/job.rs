@@ -172,6 +172,7 @@ impl Job {
             self.failures = earlier.failures;
             self.errors = earlier.errors;
         }
+        self.payload = self.payload.take().or(earlier.payload);
         if !self.has_waited() {
             self.extra.extend(earlier.extra.into_iter().filter(|(name, _)| name == REASON));
         }

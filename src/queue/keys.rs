@@ -61,6 +61,16 @@ impl Keys {
         self.part(flow, "dead:resolved")
     }
 
+    /// Jobs whose worker died while it ran them (Q10).
+    pub(super) fn suspects(&self, flow: Flow) -> String {
+        self.part(flow, "suspects")
+    }
+
+    /// Runs that have had an effect already.
+    pub(super) fn progress(&self, flow: Flow) -> String {
+        self.part(flow, "progress")
+    }
+
     pub(super) fn done(&self, flow: Flow) -> String {
         self.part(flow, "done")
     }
@@ -115,6 +125,11 @@ impl Keys {
 
     pub(super) fn layout(&self) -> String {
         self.at("advosync:layout")
+    }
+
+    /// Which process raised the marker's beat when.
+    pub(super) fn beats(&self) -> String {
+        self.at("advosync:beats")
     }
 
     pub(super) fn migrating(&self) -> String {

@@ -15,11 +15,11 @@ use super::functions::{Call, LIBRARIES, create_groups, load_libraries};
 use super::topic::Flow;
 
 /// What this binary speaks.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 /// The layout that this binary sets up.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 2;
 /// The binaries that this layout serves.
-const SERVES: (u32, u32) = (1, 1);
+const SERVES: (u32, u32) = (1, 2);
 /// How long a set-up may hold its guard.
 const GUARD: Duration = Duration::from_secs(30);
 
@@ -144,10 +144,15 @@ impl Queue {
     }
 
     async fn marker(&self) -> Result<Option<Marker>, QueueError> {
-        let all: HashMap<String, String> = self.control.query(redis::cmd("HGETALL").arg(self.keys.layout())).await?;
+        let all: HashMap<String, String> =
+            self.control.query_twice(redis::cmd("HGETALL").arg(self.keys.layout())).await?;
         if all.is_empty() {
             return Ok(None);
         }
+        self.read_marker(&all).map(Some)
+    }
+
+    fn read_marker(&self, all: &HashMap<String, String>) -> Result<Marker, QueueError> {
         let number = |name: &str| all.get(name).and_then(|text| text.parse().ok());
         let unreadable = || {
             QueueError::Layout(format!(
@@ -156,11 +161,17 @@ impl Queue {
             ))
         };
         let layout = number("layout").ok_or_else(unreadable)?;
-        Ok(Some(Marker {
+        Ok(Marker {
             layout,
             serves: (number("serves_from").unwrap_or(layout), number("serves_to").unwrap_or(layout)),
             code: all.get("code").cloned().unwrap_or_default(),
-        }))
+        })
+    }
+
+    /// An error where these are the fields of a marker that does not serve this binary.
+    pub(super) fn refuse_foreign(&self, marker: &HashMap<String, String>) -> Result<(), QueueError> {
+        let marker = self.read_marker(marker)?;
+        if marker.serves_us() { Ok(()) } else { Err(marker.refusal()) }
     }
 
     async fn has_functions(&self) -> Result<bool, QueueError> {

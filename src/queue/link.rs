@@ -1,125 +1,52 @@
-//! Connections to Redis: standalone, Sentinel or Cluster behind one type that reconnects.
+//! Connections to Redis that are made again when they are lost, whatever kind of Redis it is.
 //!
 //! redis-rs would answer a blocking read with a timeout after 500 ms and make every clone of a connection wait behind
 //! it, so each duty (bulk calls, renewals, blocking reads) has a `Link` of its own with response times that fit.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::cluster::{ClusterClient, ClusterClientBuilder};
-use redis::cluster_async::ClusterConnection;
-use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
-use redis::{
-    AsyncConnectionConfig, Cmd, ConnectionAddr, FromRedisValue, Pipeline, RedisError, RedisFuture, TlsMode, Value,
-};
+use redis::{Cmd, FromRedisValue, Pipeline, RedisError};
 use tokio::sync::Mutex;
 
 use super::error::QueueError;
-use crate::secret::Secret;
+use super::rarely::Rarely;
+use super::target::{Conn, Options, Target};
 
-/// Where Redis is, and how long to wait for it.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// The server.
-    pub server: Server,
-    /// Put before every key; empty, or one hash tag such as `{advosync}:` on a cluster.
-    pub prefix: String,
-    /// How long to wait for a connection and for an answer.
-    pub timeout: Duration,
-}
-
-/// The kinds of Redis.
-#[derive(Debug, Clone)]
-pub enum Server {
-    /// One server, as `redis://…/database` or `rediss://…`.
-    Single(Secret),
-    /// Sentinels that know where the master is.
-    Sentinel {
-        /// The Sentinels, host and port.
-        nodes: Vec<(String, u16)>,
-        /// The master's name.
-        service: String,
-        /// The database at the master.
-        database: i64,
-        /// How to sign in at the master.
-        login: Login,
-    },
-    /// A cluster.
-    Cluster {
-        /// Some of its nodes, host and port.
-        nodes: Vec<(String, u16)>,
-        /// How to sign in.
-        login: Login,
-    },
-}
-
-/// How to sign in, and whether by TLS.
-#[derive(Debug, Clone, Default)]
-pub struct Login {
-    /// The ACL user.
-    pub username: Option<String>,
-    /// The password.
-    pub password: Option<Secret>,
-    /// Whether to use TLS.
-    pub tls: bool,
-}
-
-/// How to reach a master.
-enum Target {
-    Single(redis::Client),
-    Sentinel(Mutex<SentinelClient>),
-    Cluster(Box<ClusterClient>),
-}
-
-/// A connection of either kind.
-#[derive(Clone)]
-enum Conn {
-    Single(MultiplexedConnection),
-    Cluster(ClusterConnection),
-}
-
-impl ConnectionLike for Conn {
-    fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
-        match self {
-            Self::Single(conn) => conn.req_packed_command(cmd),
-            Self::Cluster(conn) => conn.req_packed_command(cmd),
-        }
-    }
-
-    fn req_packed_commands<'a>(
-        &'a mut self,
-        pipeline: &'a Pipeline,
-        offset: usize,
-        count: usize,
-    ) -> RedisFuture<'a, Vec<Value>> {
-        match self {
-            Self::Single(conn) => conn.req_packed_commands(pipeline, offset, count),
-            Self::Cluster(conn) => conn.req_packed_commands(pipeline, offset, count),
-        }
-    }
-
-    fn get_db(&self) -> i64 {
-        match self {
-            Self::Single(conn) => conn.get_db(),
-            Self::Cluster(conn) => conn.get_db(),
-        }
-    }
-}
+/// How soon it is asked again whether a further connection gets an answer.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
 
 /// The connection in use and its number, so that a late error does not throw away its successor.
+#[derive(Default)]
 struct Slot {
     conn: Option<Conn>,
     number: u64,
+    /// How many connections had been found dead when this one was made.
+    deaths: u64,
+}
+
+/// What all links to one Redis share.
+struct Shared {
+    target: Target,
+    /// How many connections were found dead. Whatever killed one in silence has killed its neighbours, too.
+    deaths: AtomicU64,
+    /// Several connections are lost at once.
+    lost: Rarely,
+    /// Several calls find that functions are missing.
+    loaded: Rarely,
 }
 
 /// One connection for one duty. Made without touching the network; connects when it is first used, and again after a
 /// failure.
 #[derive(Clone)]
 pub(super) struct Link {
-    target: Arc<Target>,
+    shared: Arc<Shared>,
     connect_within: Duration,
     answer_within: Duration,
+    /// After this time without an answer it is looked whether the connection is dead.
+    overdue_after: Duration,
     slot: Arc<Mutex<Slot>>,
 }
 
@@ -128,35 +55,102 @@ impl Link {
     pub(super) fn new(options: &Options) -> Result<Self, QueueError> {
         let target = Target::new(options).map_err(|error| QueueError::Address(error.to_string()))?;
         Ok(Self {
-            target: Arc::new(target),
+            shared: Arc::new(Shared {
+                target,
+                deaths: AtomicU64::new(0),
+                lost: Rarely::default(),
+                loaded: Rarely::default(),
+            }),
             connect_within: options.timeout,
             answer_within: options.timeout,
-            slot: Arc::new(Mutex::new(Slot { conn: None, number: 0 })),
+            overdue_after: overdue(options.timeout),
+            slot: Arc::default(),
         })
     }
 
     /// A further connection to the same Redis, for answers that may take `longer` than usual.
     pub(super) fn another(&self, longer: Duration) -> Self {
         Self {
-            target: Arc::clone(&self.target),
+            shared: Arc::clone(&self.shared),
             connect_within: self.connect_within,
             answer_within: self.connect_within + longer,
-            slot: Arc::new(Mutex::new(Slot { conn: None, number: 0 })),
+            overdue_after: overdue(self.connect_within) + longer,
+            slot: Arc::default(),
         }
     }
 
     /// Sends one command.
     pub(super) async fn query<T: FromRedisValue>(&self, cmd: &Cmd) -> Result<T, RedisError> {
         let (mut conn, number) = self.conn().await?;
-        let answer = cmd.query_async(&mut conn).await;
+        let answer = self.unless_dead(cmd.query_async(&mut conn)).await;
         self.look_at(answer, number).await
     }
 
-    /// Sends several commands at once.
+    /// Sends one command that is safe to repeat: once more when the connection turned out to be dead.
+    pub(super) async fn query_twice<T: FromRedisValue>(&self, cmd: &Cmd) -> Result<T, RedisError> {
+        match self.query(cmd).await {
+            Err(error) if is_dead(&error) => self.query(cmd).await,
+            other => other,
+        }
+    }
+
+    /// Sends several commands at once, which must be safe to repeat: once more when the connection turned out to be dead.
+    pub(super) async fn pipe_twice<T: FromRedisValue>(&self, pipe: &Pipeline) -> Result<T, RedisError> {
+        match self.pipe(pipe).await {
+            Err(error) if is_dead(&error) => self.pipe(pipe).await,
+            other => other,
+        }
+    }
+
     pub(super) async fn pipe<T: FromRedisValue>(&self, pipe: &Pipeline) -> Result<T, RedisError> {
         let (mut conn, number) = self.conn().await?;
-        let answer = pipe.query_async(&mut conn).await;
+        let answer = self.unless_dead(pipe.query_async(&mut conn)).await;
         self.look_at(answer, number).await
+    }
+
+    /// The answer, unless its connection turns out to be dead: a firewall that forgot it and a machine that vanished close
+    /// nothing, so the answer would be waited for until the very end. While Redis itself is busy, a further connection gets
+    /// no answer either, and the wait goes on.
+    async fn unless_dead<T>(&self, asked: impl Future<Output = Result<T, RedisError>>) -> Result<T, RedisError> {
+        let mut asked = pin!(asked);
+        if let Ok(answer) = tokio::time::timeout(self.overdue_after, &mut asked).await {
+            return answer;
+        }
+        tokio::select! {
+            biased;
+            answer = &mut asked => answer,
+            () = self.another_answers() => {
+                self.shared.deaths.fetch_add(1, Ordering::Relaxed);
+                let why = "the connection was dead, another one to the same redis answers";
+                Err(std::io::Error::new(std::io::ErrorKind::ConnectionAborted, why).into())
+            }
+        }
+    }
+
+    /// Ends when a further connection gets an answer. Never with a cluster, where another node might answer; its client
+    /// looks after its connections itself.
+    async fn another_answers(&self) {
+        if matches!(self.shared.target, Target::Cluster(_)) {
+            return std::future::pending().await;
+        }
+        let within = self.connect_within / 2;
+        loop {
+            let answers = async {
+                let mut conn = self.shared.target.connect(within, within).await?;
+                redis::cmd("PING").query_async::<()>(&mut conn).await
+            };
+            if let Ok(Ok(())) = tokio::time::timeout(within, answers).await {
+                return;
+            }
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
+    }
+
+    /// Functions were loaded; told once, though several calls may have found them missing.
+    pub(super) fn tell_loaded(&self) {
+        if self.shared.loaded.now() {
+            tracing::info!("functions were missing in redis and were loaded");
+        }
     }
 
     async fn look_at<T>(&self, answer: Result<T, RedisError>, number: u64) -> Result<T, RedisError> {
@@ -167,8 +161,8 @@ impl Link {
                 || error.code() == Some("READONLY"))
         {
             let mut slot = self.slot.lock().await;
-            if slot.number == number {
-                slot.conn = None;
+            if slot.number == number && slot.conn.take().is_some() && self.shared.lost.now() {
+                tracing::warn!(%error, "a connection to redis was lost, it is made again");
             }
         }
         answer
@@ -176,68 +170,28 @@ impl Link {
 
     async fn conn(&self) -> Result<(Conn, u64), RedisError> {
         let mut slot = self.slot.lock().await;
-        if let Some(conn) = &slot.conn {
+        let deaths = self.shared.deaths.load(Ordering::Relaxed);
+        if let Some(conn) = slot.conn.as_ref().filter(|_| slot.deaths == deaths) {
             return Ok((conn.clone(), slot.number));
         }
-        let conn =
-            tokio::time::timeout(self.connect_within, self.target.connect(self.connect_within, self.answer_within))
-                .await
-                .map_err(|_| {
-                    RedisError::from(std::io::Error::new(std::io::ErrorKind::TimedOut, "no connection in time"))
-                })??;
+        let connecting = self.shared.target.connect(self.connect_within, self.answer_within);
+        let conn = tokio::time::timeout(self.connect_within, connecting).await.map_err(|_| {
+            RedisError::from(std::io::Error::new(std::io::ErrorKind::TimedOut, "no connection in time"))
+        })??;
+        slot.deaths = deaths;
         slot.number += 1;
         slot.conn = Some(conn.clone());
         Ok((conn, slot.number))
     }
 }
 
-impl Target {
-    fn new(options: &Options) -> Result<Self, RedisError> {
-        Ok(match &options.server {
-            Server::Single(url) => Self::Single(redis::Client::open(url.expose())?),
-            Server::Sentinel { nodes, service, database, login } => {
-                let nodes = nodes.iter().map(|(host, port)| ConnectionAddr::Tcp(host.clone(), *port));
-                let mut builder = SentinelClientBuilder::new(nodes, service.clone(), SentinelServerType::Master)?
-                    .set_client_to_redis_db(*database);
-                if let Some(username) = &login.username {
-                    builder = builder.set_client_to_redis_username(username);
-                }
-                if let Some(password) = &login.password {
-                    builder = builder.set_client_to_redis_password(password.expose());
-                }
-                if login.tls {
-                    builder = builder.set_client_to_redis_tls_mode(TlsMode::Secure);
-                }
-                Self::Sentinel(Mutex::new(builder.build()?))
-            }
-            Server::Cluster { nodes, login } => {
-                let scheme = if login.tls { "rediss" } else { "redis" };
-                let nodes: Vec<String> = nodes.iter().map(|(host, port)| format!("{scheme}://{host}:{port}")).collect();
-                let mut builder = ClusterClientBuilder::new(nodes)
-                    .connection_timeout(options.timeout)
-                    // Blocking reads go through here, too.
-                    .response_timeout(options.timeout + super::consumer::BLOCK);
-                if let Some(username) = &login.username {
-                    builder = builder.username(username);
-                }
-                if let Some(password) = &login.password {
-                    builder = builder.password(password.expose());
-                }
-                Self::Cluster(Box::new(builder.build()?))
-            }
-        })
-    }
+/// Whether the connection broke before the answer came. Whether the command took effect is unknown; a new connection
+/// may work at once.
+pub(super) fn is_dead(error: &RedisError) -> bool {
+    error.is_connection_dropped() || error.is_io_error() && !error.is_timeout()
+}
 
-    async fn connect(&self, connect_within: Duration, answer_within: Duration) -> Result<Conn, RedisError> {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(connect_within))
-            .set_response_timeout(Some(answer_within));
-        Ok(match self {
-            Self::Single(client) => Conn::Single(client.get_multiplexed_async_connection_with_config(&config).await?),
-            Self::Sentinel(client) => {
-                Conn::Single(client.lock().await.get_async_connection_with_config(&config).await?)
-            }
-            Self::Cluster(client) => Conn::Cluster(client.get_async_connection().await?),
-        })
-    }
+/// When an answer that is usually there at once is overdue, where at most `timeout` is waited for it.
+fn overdue(timeout: Duration) -> Duration {
+    timeout * 2 / 5
 }

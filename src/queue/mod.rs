@@ -8,7 +8,7 @@
 //!              └───────────────┴───────────────────────┴───────────┘
 //! ```
 //!
-//! Every arrow is one call of one Redis function (`migrations/0001_queue.lua`), so a job is in exactly one place at any
+//! Every arrow is one call of one Redis function (`migrations/0002_queue.lua`), so a job is in exactly one place at any
 //! instant. A run holds a lock (one run a key) whose value is the lease number and its owner; a finish with a value
 //! that is no longer the lock's changes nothing. Keys are spelled in `keys.rs` only. Promises Q1 to Q10: `docs/queue.md`.
 
@@ -17,38 +17,44 @@ mod cell;
 mod claim;
 mod consumer;
 mod dead;
+mod durability;
 mod enqueue;
 mod error;
 mod finish;
 mod functions;
+mod generation;
 mod job;
 mod keys;
 mod layout;
 mod link;
 mod notice;
 mod outcome;
+mod rarely;
 mod server;
 mod stats;
 mod store;
+mod target;
 mod tend;
 mod topic;
 mod wait;
 
 pub use breaker::{BreakerState, Upstream};
 pub use cell::Cell;
-pub use claim::{Claim, Claimed};
+pub use claim::{Claim, Claimed, Suspicion};
 pub use consumer::Consumer;
 pub use dead::{DeadLetter, Selection};
+pub use durability::{Judgement, Trust};
 pub use enqueue::{Batch, Enqueued, Mode};
 pub use error::QueueError;
 pub use finish::{Finish, Finished, Lease};
+pub use generation::{Looked, Loss, Seen};
 pub use job::{AttemptError, Job, Malformed};
 pub use layout::{Migrated, PROTOCOL};
-pub use link::{Login, Options, Server};
 pub use outcome::{Fault, Outcome};
 pub use server::Durability;
 pub use stats::{FlowStats, Stats};
 pub use store::Store;
+pub use target::{Login, Options, Server};
 pub use tend::Tended;
 pub use topic::{Flow, Lane, RecordAction, Topic};
 pub use wait::{Ended, PATIENCE, Waiter};

@@ -5,6 +5,7 @@ use redis::{Cmd, FromRedisValue};
 use super::Queue;
 use super::error::QueueError;
 use super::functions::Call;
+use super::topic::Flow;
 
 /// Redis for another room that keeps state of its own.
 #[derive(Clone)]
@@ -27,13 +28,23 @@ impl Store {
         self.queue.keys.at(name)
     }
 
-    /// Sends one command.
+    /// Sends one command. Must be safe to repeat: a dead connection makes it run twice.
     pub async fn query<T: FromRedisValue>(&self, cmd: &Cmd) -> Result<T, QueueError> {
-        Ok(self.queue.bulk.query(cmd).await?)
+        Ok(self.queue.bulk.query_twice(cmd).await?)
     }
 
-    /// Calls a function of this layout. Must be safe to repeat: a dead connection makes it run twice.
-    pub async fn call<T: FromRedisValue>(&self, name: &str, keys: Vec<String>, args: &[&str]) -> Result<T, QueueError> {
-        Call::new(name).keys(keys).args(args).run_twice(&self.queue.bulk).await
+    /// Calls a function of the ledger, whose first key is the lock of the run. Must be safe to repeat: a dead connection
+    /// makes it run twice. A run that writes here is on its way: should its worker die, that was not the job's doing
+    /// (Q10).
+    pub async fn call<T: FromRedisValue>(
+        &self,
+        flow: Flow,
+        name: &str,
+        keys: Vec<String>,
+        args: &[&str],
+    ) -> Result<T, QueueError> {
+        let mut progress = redis::cmd("HSET");
+        progress.arg(self.queue.keys.progress(flow)).arg(&keys[0]).arg(1);
+        Call::ledger(name).keys(keys).args(args).run_with(progress, &self.queue.bulk).await
     }
 }

@@ -55,7 +55,7 @@ impl Queue {
         for pair in due.chunks_exact(2) {
             let job = serde_json::from_str::<Scheduled>(&pair[1]).ok().and_then(|job| job.job(Lane::First).ok());
             let lane = if pair[1].contains(r#""lane","sweep""#) { Lane::Sweep } else { Lane::First };
-            let set = sets.number(job.and_then(|job| self.keys.pending(&job.topic, lane)));
+            let set = sets.number(job.and_then(|job| self.keys.pending(&job.topic, lane)).as_ref());
             args.extend([pair[0].clone(), set.to_string()]);
         }
         Call::new("promote")
@@ -109,6 +109,8 @@ impl Queue {
         let _healed: i64 = Call::new("heal")
             .keys(Lane::ALL.map(|lane| self.keys.stream(flow, lane)))
             .key(self.keys.parked(flow))
+            .key(self.keys.suspects(flow))
+            .key(self.keys.progress(flow))
             .keys(self.keys.pending_sets(flow, entities))
             .run(&self.bulk)
             .await?;

@@ -1,5 +1,6 @@
 //! Waiting until a job that was enqueued has run, for `--wait`.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -10,6 +11,7 @@ use super::Queue;
 use super::claim::{Entry, Scheduled};
 use super::consumer::{BLOCK, Read};
 use super::error::QueueError;
+use super::finish::RunRecord;
 use super::link::Link;
 use super::topic::{Flow, Lane, Topic};
 
@@ -116,17 +118,16 @@ impl Waiter {
         };
         for (id, fields) in of(&done_key) {
             self.seen.done = id;
-            let started = text(&fields, "started_at").and_then(|at| at.parse::<i64>().ok()).unwrap_or(0);
-            if self.is_mine(&fields) && started >= self.since.timestamp_millis() {
-                return Ok(Some(Ended::Done {
-                    result: text(&fields, "result").unwrap_or_default(),
-                    detail: text(&fields, "detail").and_then(|json| serde_json::from_str(&json).ok()),
-                }));
+            let run = text(&fields, "run").unwrap_or_default();
+            let Ok(run) = serde_json::from_str::<RunRecord<'_>>(&run) else { continue };
+            if self.is_mine(Some(&run.topic), Some(&run.key)) && run.started_at >= self.since.timestamp_millis() {
+                let detail = run.detail.map(Cow::into_owned);
+                return Ok(Some(Ended::Done { result: run.result.into_owned(), detail }));
             }
         }
         for (id, fields) in of(&dead_key) {
             self.seen.dead = id;
-            if self.is_mine(&fields) {
+            if self.is_mine(text(&fields, "topic").as_deref(), text(&fields, "key").as_deref()) {
                 return Ok(Some(Ended::Dead { error: text(&fields, "error").unwrap_or_default() }));
             }
         }
@@ -151,10 +152,9 @@ impl Waiter {
     }
 
     /// The same lock is the same record or employee, whichever action asked.
-    fn is_mine(&self, fields: &[(Vec<u8>, Vec<u8>)]) -> bool {
-        let topic = text(fields, "topic").map(|topic| Topic::parse(&topic));
-        text(fields, "key").as_deref() == Some(&self.key)
-            && topic.is_some_and(|topic| topic.lock(&self.key) == self.topic.lock(&self.key))
+    fn is_mine(&self, topic: Option<&str>, key: Option<&str>) -> bool {
+        key == Some(&self.key)
+            && topic.map(Topic::parse).is_some_and(|topic| topic.lock(&self.key) == self.topic.lock(&self.key))
     }
 }
 

@@ -3,8 +3,10 @@
 //! The only room that knows all others: it makes each room's options out of the settings and runs them until a signal
 //! comes. Nothing is decided here.
 
+mod durability;
 mod layout;
 mod listen;
+mod memory;
 mod parts;
 mod private_redis;
 mod probes;
@@ -59,7 +61,7 @@ pub async fn run(role: Role, mut settings: Settings) -> anyhow::Result<()> {
 async fn run_with_redis(role: Role, parts: Parts, stop: CancellationToken) -> anyhow::Result<()> {
     let listener = listen::bind(role, &parts.settings).await?;
     // A set-up that never succeeds must still be stoppable, and a layout of another version stops everything.
-    let (ready, layout) = layout::keep(parts.queue.clone(), stop.clone());
+    let (ready, layout) = layout::keep(role, &parts, stop.clone());
     let tasks = TaskTracker::new();
     if let Some(listener) = listener {
         let router = crate::ingress::around(routes(role, &parts)?);

@@ -17,7 +17,7 @@ use crate::sync::ledger::Ledger;
 use crate::sync::record::execute::{ADVOWARE, ESPOCRM, Sync};
 use crate::sync::record::handler::Records;
 use crate::sync::record::mapping::{DEFAULT_FOLDER, Mapping, MappingFault, Mappings};
-use crate::worker::{Health, Options, Pool, Probe, Retries};
+use crate::worker::{Gate, Health, Options, Pool, Probe, Retries};
 use crate::{console, cron, ingress, proxy};
 
 /// EspoCRM waits ten seconds for an answer; a request that takes longer than this is answered with 503.
@@ -44,6 +44,8 @@ pub struct Parts {
     pub queue: Queue,
     /// All entities.
     pub mappings: Vec<Arc<Mapping>>,
+    /// One for all pools of this process.
+    gate: Gate,
 }
 
 /// All entities of these settings.
@@ -106,7 +108,13 @@ impl Parts {
 
     /// As [`Parts::new`], with mappings that were loaded before.
     pub(super) fn with(settings: Settings, mappings: Vec<Arc<Mapping>>) -> Result<Self> {
-        Ok(Self { queue: Queue::new(&queue_options(&settings))?, mappings, settings })
+        Ok(Self::around(Queue::new(&queue_options(&settings))?, settings, mappings))
+    }
+
+    /// As [`Parts::with`], around a queue's handle that was made before.
+    #[must_use]
+    pub fn around(queue: Queue, settings: Settings, mappings: Vec<Arc<Mapping>>) -> Self {
+        Self { settings, queue, mappings, gate: Gate::default() }
     }
 
     /// The mappings' names.
@@ -178,13 +186,14 @@ impl Parts {
         Ok(Some(Pool::new(Options {
             queue: self.queue.clone(),
             flow: Flow::Vmh,
-            consumer: consumer_name(),
+            consumer: process_name(),
             concurrency: settings.worker.concurrency,
             lease: settings.worker.lease,
             retries: Retries { waits: settings.worker.retry_schedule.clone(), attempts: settings.worker.max_attempts },
             drain: settings.drain,
             handlers: vec![records],
             health: Arc::new(Health::new(probes)),
+            gate: self.gate.clone(),
             entities: self.entities(),
             clock: Utc::now,
         })))
@@ -246,8 +255,8 @@ impl Parts {
     }
 }
 
-/// Unique to this process, and readable in XINFO CONSUMERS.
-fn consumer_name() -> String {
+/// Unlike that of any other process, and of any other call; readable in XINFO CONSUMERS.
+pub(super) fn process_name() -> String {
     let host = hostname::get().map(|host| host.to_string_lossy().into_owned()).unwrap_or_default();
     let run = uuid::Uuid::new_v4().simple().to_string();
     format!("{host}-{}-{}", std::process::id(), &run[..6])

@@ -84,7 +84,7 @@ pub const GROUPS: &[Group] = &[
         secret("ADVOSYNC_API_TOKEN", Told("not set: whoever reaches the port may call"), "text", "Bearer token of trigger, proxy and console"),
         entry("ADVOSYNC_MAX_BODY_BYTES", Value("16777216"), "bytes", "Largest request body; larger ones get 413"),
         entry("ADVOSYNC_DRAIN_SECONDS", Value("25"), "seconds", "How long running jobs may take to finish after SIGTERM"),
-        entry("ADVOSYNC_DATA_DIR", Value("./data"), "folder", "Where `up` keeps its own Redis and its address"),
+        entry("ADVOSYNC_DATA_DIR", Value("./data"), "folder", "Where `up` keeps its own Redis and its address, and every role what it knew of the data in Redis (`redis.seen`)"),
         entry("ADVOSYNC_MAPPINGS", Value("mappings"), "folder", "Entity definitions; the shipped ones are built in, so the default folder may be missing"),
     ]},
     Group { title: "Jobs", entries: &[

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::record::merge::Snapshot;
-use crate::queue::{QueueError, Store};
+use crate::queue::{Flow, QueueError, Store};
 
 /// Two records that are one party.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -180,7 +180,7 @@ impl Ledger {
         let (lock, value) = fence;
         let keys = std::iter::once(lock.to_owned()).chain(keys.iter().map(|key| (*key).clone())).collect();
         let args: Vec<&str> = std::iter::once(value).chain(args.iter().copied()).collect();
-        let answer: Vec<String> = self.store.call(&format!("ledger_{function}"), keys, &args).await?;
+        let answer: Vec<String> = self.store.call(Flow::Vmh, function, keys, &args).await?;
         let other = || answer.get(1).cloned().unwrap_or_default();
         match answer.first().map(String::as_str) {
             Some("ok") => Ok(Written::Stored),

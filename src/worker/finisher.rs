@@ -29,20 +29,27 @@ pub(super) struct Slot {
 }
 
 /// Finishes until all senders are gone.
-pub(super) async fn finish_all(queue: Queue, consumer: String, mut ended: mpsc::Receiver<Ended>) {
+pub(super) async fn finish_all(queue: Queue, mut ended: mpsc::Receiver<Ended>) {
     let mut batch: Vec<Ended> = Vec::new();
     while ended.recv_many(&mut batch, AT_ONCE).await > 0 {
+        // What was ending beside it comes along.
+        tokio::task::yield_now().await;
+        while batch.len() < AT_ONCE
+            && let Ok(more) = ended.try_recv()
+        {
+            batch.push(more);
+        }
         let (finishes, held): (Vec<Finish>, Vec<_>) =
             batch.drain(..).map(|ended| (ended.finish, (ended.run, ended.slot, ended.keeping))).unzip();
-        finish(&queue, &consumer, &finishes, || held.iter().all(|(run, ..)| run.left().is_zero())).await;
+        finish(&queue, &finishes, || held.iter().all(|(run, ..)| run.left().is_zero())).await;
     }
 }
 
-async fn finish(queue: &Queue, consumer: &str, batch: &[Finish], all_lost: impl Fn() -> bool) {
+async fn finish(queue: &Queue, batch: &[Finish], all_lost: impl Fn() -> bool) {
     let since = Instant::now();
     let mut told = false;
     loop {
-        match queue.finish(consumer, batch).await {
+        match queue.finish(batch).await {
             Ok(answers) => {
                 for (finish, answer) in batch.iter().zip(answers) {
                     tell(finish, answer);

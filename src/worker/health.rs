@@ -42,11 +42,17 @@ impl Health {
     pub(super) async fn succeeded(&self, queue: &Queue, run: &Run) {
         for watched in self.upstreams.iter().filter(|watched| run.speaks_for(watched.probe.name())) {
             if watched.suspect.swap(false, Ordering::AcqRel)
-                && queue.restore_upstream(watched.probe.name()).await.is_err()
+                && queue.restore_upstream(watched.probe.name(), Some(run.started_at)).await.is_err()
             {
                 watched.suspect.store(true, Ordering::Release);
             }
         }
+    }
+
+    /// Whether an upstream answers right now; one that nobody can ask counts as answering.
+    pub(super) async fn answers(&self, name: &str) -> bool {
+        let Some(watched) = self.upstreams.iter().find(|watched| watched.probe.name() == name) else { return true };
+        watched.probe.ping().await.is_ok()
     }
 
     /// Reads the breakers and probes what is down. `Some` when the flow has come to a stop or started again.
@@ -71,7 +77,7 @@ async fn probe(queue: &Queue, probe: &dyn Probe) -> Result<bool, QueueError> {
     match probe.ping().await {
         Ok(()) => {
             tracing::info!(upstream = probe.name(), "upstream is back");
-            queue.restore_upstream(probe.name()).await?;
+            queue.restore_upstream(probe.name(), None).await?;
             Ok(true)
         }
         Err(message) => {

@@ -4,6 +4,7 @@
 //! (due retries, breakers). What a failure means for the job is decided in [`policy`], purely.
 
 mod finisher;
+mod gate;
 mod handler;
 mod health;
 mod policy;
@@ -11,6 +12,7 @@ mod pool;
 mod renewer;
 mod tender;
 
+pub use gate::Gate;
 pub use handler::{Failure, Handler, LeaseLost, Probe, Run, Success};
 pub use health::Health;
 pub use policy::{Retries, outcome};

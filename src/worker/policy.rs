@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::handler::Failure;
-use crate::queue::{BreakerState, Fault, Job, Outcome};
+use crate::queue::{BreakerState, Fault, Job, Outcome, Suspicion};
 
 /// A topic that nobody knows is offered this long (a rolling deploy), then it is dead.
 const UNKNOWN_FOR: TimeDelta = TimeDelta::days(1);
@@ -54,6 +54,29 @@ pub fn outcome(failure: &Failure, job: &Job, retries: &Retries, breaker: Breaker
         Failure::Skip { reason } => Outcome::Skipped { reason: (*reason).to_owned() },
         Failure::LeaseLost => return None,
     })
+}
+
+/// What becomes of a job that is suspected of killing its workers (Q10): after this many losses while it was alone in
+/// its process, nothing else can have been the cause.
+const LOSSES_ALONE: u32 = 3;
+
+/// Whether a suspect is to be buried instead of being run once more.
+pub(super) fn poison(job: &Job, suspicion: Suspicion) -> Option<Outcome> {
+    (suspicion.alone >= LOSSES_ALONE).then(|| Outcome::Dead {
+        error: Fault::new(
+            "poison",
+            format!(
+                "{} workers died while they ran {} {}, {} of them while they ran nothing else; look at their logs and at \
+                 the record, replay it once the cause is gone",
+                suspicion.losses, job.topic, job.key, suspicion.alone
+            ),
+        ),
+    })
+}
+
+/// Whether a failed burial may be told to the handler again: that, too, may be what kills the worker.
+pub(super) const fn tells_handler(suspicion: Suspicion) -> bool {
+    suspicion.alone == LOSSES_ALONE
 }
 
 /// What becomes of a job whose topic no handler here knows.

@@ -1,18 +1,22 @@
 //! One flow's pool of slots: read, claim, run, finish; stop in order.
 
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
+use futures::FutureExt;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use super::finisher::{Ended, Slot, finish_all};
+use super::gate::{Gate, Pass};
 use super::handler::{Failure, Handler, Run, Success};
 use super::health::Health;
-use super::policy::{Retries, outcome, unknown_topic};
+use super::policy::{Retries, outcome, poison, tells_handler, unknown_topic};
 use super::renewer::Leases;
 use super::tender::Tender;
 use crate::queue::{BreakerState, Claimed, Consumer, Fault, Finish, Flow, Job, Lane, Outcome, Queue};
@@ -21,6 +25,9 @@ use crate::queue::{BreakerState, Claimed, Consumer, Fault, Finish, Flow, Job, La
 const RECLAIM_EVERY: Duration = Duration::from_secs(2);
 /// How soon Redis is tried again when it is away.
 const REDIS_AGAIN: Duration = Duration::from_millis(500);
+/// So many free places are worth waiting for, for a moment.
+const SEVERAL: u32 = 50;
+const MOMENT: Duration = Duration::from_millis(2);
 /// What is kept of the drain time to tell the queue about the jobs that are handed back.
 const HAND_BACK: Duration = Duration::from_secs(2);
 
@@ -45,6 +52,8 @@ pub struct Options {
     pub handlers: Vec<Arc<dyn Handler>>,
     /// The upstreams that this flow needs.
     pub health: Arc<Health>,
+    /// One for all pools of this process.
+    pub gate: Gate,
     /// The mappings' names.
     pub entities: Vec<String>,
     /// The clock, UTC.
@@ -82,7 +91,7 @@ impl Pool {
         let options = Arc::clone(&self.options);
         let helpers = CancellationToken::new();
         let (ended, inbox) = mpsc::channel(options.concurrency.max(1) * 2);
-        let finisher = tokio::spawn(finish_all(options.queue.clone(), options.consumer.clone(), inbox));
+        let finisher = tokio::spawn(finish_all(options.queue.clone(), inbox));
         let renewer = tokio::spawn(self.leases.clone().renew(
             options.queue.clone(),
             options.consumer.clone(),
@@ -112,10 +121,9 @@ impl Pool {
     async fn claim_until(&self, stop: &CancellationToken, consumer: &mut Consumer, ended: &mpsc::Sender<Ended>) {
         let mut reclaimed = Instant::now();
         while !stop.is_cancelled() {
-            // One place is kept waiting for; the others that are free are counted.
-            let place = stop.run_until_cancelled(self.places.acquire()).await;
-            let Some(Ok(place)) = place else { break };
-            drop(place);
+            if stop.run_until_cancelled(self.room(consumer.is_busy())).await.is_none() {
+                break;
+            }
             if self.options.health.is_down() {
                 stop.run_until_cancelled(tokio::time::sleep(REDIS_AGAIN)).await;
                 continue;
@@ -147,6 +155,18 @@ impl Pool {
         }
     }
 
+    /// Waits for a free place. While jobs end faster than they are fetched, it waits a moment for several: that saves
+    /// round trips.
+    async fn room(&self, busy: bool) {
+        self.options.gate.open().await;
+        // The semaphore is never closed, so the errors cannot be.
+        drop(self.places.acquire().await);
+        let several = u32::try_from(self.options.concurrency / 4).unwrap_or(SEVERAL).min(SEVERAL);
+        if busy && several > 1 {
+            let _ = tokio::time::timeout(MOMENT, self.places.acquire_many(several)).await;
+        }
+    }
+
     /// What came with the read that was under way when `stop` was told is not begun any more.
     fn hurry_after(&self, stop: &CancellationToken) -> CancellationToken {
         let hurry = self.hurry.child_token();
@@ -166,7 +186,7 @@ impl Pool {
         let lost = CancellationToken::new();
         let keeping = self.leases.keep(&claimed.claim, &run, &lost);
         self.runs.spawn(async move {
-            let outcome = run_one(&options, &claimed.job, &run, &lost, &hurry).await;
+            let outcome = run_one(&options, &claimed, &run, &lost, &hurry).await;
             let Some(outcome) = outcome else {
                 metrics::counter!("advosync_lost_leases_total", "flow" => options.flow.name()).increment(1);
                 tracing::warn!(topic = %claimed.job.topic, key = claimed.job.key, "a run was stopped because its lease was lost");
@@ -204,7 +224,7 @@ impl Pool {
 /// Runs a job and decides what becomes of it. `None`: the lease was lost, say nothing.
 async fn run_one(
     options: &Options,
-    job: &Job,
+    claimed: &Claimed,
     run: &Run,
     lost: &CancellationToken,
     hurry: &CancellationToken,
@@ -212,6 +232,7 @@ async fn run_one(
     if hurry.is_cancelled() {
         return Some(Outcome::Back);
     }
+    let job = &claimed.job;
     let span = tracing::info_span!("job", topic = %job.topic, key = job.key, attempt = job.attempt());
     if let Some(traceparent) = &job.traceparent {
         crate::telemetry::set_parent(&span, traceparent);
@@ -219,55 +240,81 @@ async fn run_one(
     let Some(handler) = options.handlers.iter().find(|handler| handler.serves(&job.topic)) else {
         return Some(unknown_topic(job, (options.clock)()));
     };
-    let mut work = {
-        let (handler, job, run) = (Arc::clone(handler), job.clone(), run.clone());
-        // A task of its own, so that a panic ends the job and not the pool.
-        tokio::spawn(async move { handler.run(&job, &run).await }.instrument(span.clone()))
-    };
-    let cut_short = tokio::select! {
+    let mut pass = None;
+    // Whatever is cut short here is dropped before the end is told: nothing of it may go on once its lock is free.
+    let (outcome, news) = tokio::select! {
         biased;
-        ended = &mut work => Err(ended),
-        () = lost.cancelled() => Ok(None),
-        () = hurry.cancelled() => Ok(Some(Outcome::Back)),
+        ended = entered(options, handler.as_ref(), claimed, run, &mut pass).instrument(span.clone()) => ended?,
+        () = lost.cancelled() => return None,
+        () = hurry.cancelled() => return Some(Outcome::Back),
     };
-    let ended = match cut_short {
-        Err(ended) => ended,
-        Ok(outcome) => {
-            // Nothing of it may go on once its lock is free for others.
-            work.abort();
-            let _ = work.await;
-            return outcome;
-        }
-    };
-    let failure = match ended {
-        Ok(Ok(Success { result, detail })) => {
-            options.health.succeeded(&options.queue, run).await;
-            return Some(Outcome::Done { result, detail });
-        }
-        Ok(Err(failure)) => failure,
-        Err(panic) => {
-            let error = Fault::new(
-                "panic",
-                format!("the program has an error and gave up on {} {}: {panic}", job.topic, job.key),
-            );
-            tracing::error!(parent: &span, error = error.message, "a job panicked and goes to the dead letters");
-            return Some(Outcome::Dead { error });
-        }
-    };
-    let breaker = report(options, &failure).await;
-    let outcome = outcome(&failure, job, &options.retries, breaker, rand::random())?;
-    if !matches!(failure, Failure::Skip { .. }) {
-        tracing::warn!(parent: &span, error = %failure, "a run did not succeed");
+    if !news {
+        return Some(outcome);
     }
     tokio::select! {
-        () = handler.failed(job, run, &outcome).instrument(span) => Some(outcome),
+        told = AssertUnwindSafe(handler.failed(job, run, &outcome)).catch_unwind().instrument(span) => match told {
+            Ok(()) => Some(outcome),
+            Err(panic) => Some(panicked(job, panic.as_ref())),
+        },
         () = lost.cancelled() => None,
         () = hurry.cancelled() => Some(outcome),
     }
 }
 
+/// Runs a job once it is its turn: a suspect when nothing else runs in this process. Answers what becomes of it, and
+/// whether the handler is to be told; `None`: the lease was lost.
+async fn entered(
+    options: &Options,
+    handler: &dyn Handler,
+    claimed: &Claimed,
+    run: &Run,
+    pass: &mut Option<Pass>,
+) -> Option<(Outcome, bool)> {
+    let (job, suspicion) = (&claimed.job, claimed.claim.suspicion());
+    *pass = Some(options.gate.enter(suspicion.is_some()).await);
+    if let Some(suspicion) = suspicion {
+        tracing::warn!(
+            losses = suspicion.losses,
+            alone = suspicion.alone,
+            "workers died while they ran this job; it runs alone in this process"
+        );
+        match options.queue.begin_alone(&options.consumer, &claimed.claim.lease()).await {
+            Ok(true) => {}
+            Ok(false) => return None,
+            Err(_) => return Some((Outcome::Back, false)),
+        }
+        if let Some(outcome) = poison(job, suspicion) {
+            tracing::error!("a job that kills its workers goes to the dead letters");
+            return Some((outcome, tells_handler(suspicion)));
+        }
+    }
+    // A panic ends the job and not the pool.
+    let failure = match AssertUnwindSafe(handler.run(job, run)).catch_unwind().await {
+        Ok(Ok(Success { result, detail })) => {
+            options.health.succeeded(&options.queue, run).await;
+            return Some((Outcome::Done { result, detail }, false));
+        }
+        Ok(Err(failure)) => failure,
+        Err(panic) => return Some((panicked(job, panic.as_ref()), false)),
+    };
+    let breaker = report(options, &failure, job).await;
+    let outcome = outcome(&failure, job, &options.retries, breaker, rand::random())?;
+    if !matches!(failure, Failure::Skip { .. }) {
+        tracing::warn!(error = %failure, "a run did not succeed");
+    }
+    Some((outcome, true))
+}
+
+fn panicked(job: &Job, panic: &(dyn Any + Send)) -> Outcome {
+    let said = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let said = said.unwrap_or("no message");
+    let message = format!("the program has an error and gave up on {} {}: {said}", job.topic, job.key);
+    tracing::error!(error = message, "a job panicked and goes to the dead letters");
+    Outcome::Dead { error: Fault::new("panic", message) }
+}
+
 /// Tells the breaker about a failure of its upstream.
-async fn report(options: &Options, failure: &Failure) -> BreakerState {
+async fn report(options: &Options, failure: &Failure, job: &Job) -> BreakerState {
     let (upstream, message, park) = match failure {
         Failure::Upstream { upstream, message, park, .. } => (*upstream, message.as_str(), *park),
         Failure::Hold { upstream: Some((upstream, message)), .. } => (*upstream, message.as_str(), false),
@@ -275,5 +322,13 @@ async fn report(options: &Options, failure: &Failure) -> BreakerState {
     };
     options.health.suspect(upstream);
     // With Redis away nothing is known; the finish fails as well then, and the job runs again.
-    options.queue.fail_upstream(upstream, message, park).await.unwrap_or(BreakerState::Open)
+    let state = options.queue.fail_upstream(upstream, message, park).await.unwrap_or(BreakerState::Open);
+    // An outage that has just begun has not opened the breaker yet: nobody dies of that.
+    if state == BreakerState::Closed
+        && job.attempt() >= options.retries.attempts
+        && !options.health.answers(upstream).await
+    {
+        return BreakerState::Open;
+    }
+    state
 }

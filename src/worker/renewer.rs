@@ -30,7 +30,8 @@ pub(super) struct Keeping {
 impl Leases {
     /// Keeps a lease until the answer is dropped; cancels `lost` when it is lost.
     pub(super) fn keep(&self, claim: &Claim, run: &Run, lost: &CancellationToken) -> Keeping {
-        let id = format!("{}/{}", claim.fence().0, claim.fence().1);
+        // The lease number is in it, so no other run has the same.
+        let id = claim.fence().1.to_owned();
         let kept = Kept { lease: claim.lease(), run: run.clone(), lost: lost.clone() };
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), kept);
         Keeping { leases: self.clone(), id }

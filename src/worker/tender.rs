@@ -27,12 +27,27 @@ pub(super) struct Tender {
 impl Tender {
     /// Tends until `stop`.
     pub(super) async fn run(self, stop: CancellationToken) {
+        // A probe may hang for as long as its upstream does: what is due, and our sign of life, do not wait for it.
+        tokio::join!(self.tend(&stop), self.watch(&stop));
+    }
+
+    async fn watch(&self, stop: &CancellationToken) {
+        while let Some(looked) = stop.run_until_cancelled(self.health.look(&self.queue)).await {
+            // That Redis is away is told once, by the other half.
+            if let Ok(Some(down)) = looked {
+                let claiming = if down { "stopped" } else { "started" };
+                tracing::warn!(flow = %self.flow, claiming, "claiming of jobs changed because of an upstream");
+            }
+            stop.run_until_cancelled(tokio::time::sleep(TICK)).await;
+        }
+    }
+
+    async fn tend(&self, stop: &CancellationToken) {
         let mut tidied = Instant::now();
         let mut away = false;
         let mut pause = Duration::ZERO;
         while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
             pause = TICK;
-            // A probe may hang for as long as its upstream does; nobody waits for that at the end.
             let Some(tended) = stop.run_until_cancelled(self.tick()).await else { break };
             match tended {
                 Ok(next) => {
@@ -57,11 +72,6 @@ impl Tender {
 
     async fn tick(&self) -> Result<Option<Duration>, QueueError> {
         self.queue.show_alive(self.flow, &self.consumer).await?;
-        let tended = self.queue.tend(self.flow).await?;
-        if let Some(down) = self.health.look(&self.queue).await? {
-            let claiming = if down { "stopped" } else { "started" };
-            tracing::warn!(flow = %self.flow, claiming, "claiming of jobs changed because of an upstream");
-        }
-        Ok(tended.next_due)
+        Ok(self.queue.tend(self.flow).await?.next_due)
     }
 }

@@ -2,8 +2,13 @@
 
 use std::fmt::Write as _;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
+
+use crate::queue::Loss;
+
+/// How long a loss of data is told to whoever asks how things are.
+const WORTH_TELLING: TimeDelta = TimeDelta::days(7);
 
 /// Rows with aligned columns, two blanks apart; nothing after the last column. Numbers stand to the right.
 pub(super) fn table(rows: &[Vec<String>]) -> String {
@@ -62,6 +67,20 @@ pub(super) fn local(at: DateTime<Utc>, zone: Tz) -> String {
     at.with_timezone(&zone).format("%Y-%m-%d %H:%M:%S %Z").to_string()
 }
 
+/// What became of the data in Redis, in words, if that was so lately that a person may not know yet.
+pub(super) fn recent_loss(loss: Option<(Loss, DateTime<Utc>)>, now: DateTime<Utc>, zone: Tz) -> Option<String> {
+    let (loss, at) = loss.filter(|(_, at)| now - *at < WORTH_TELLING)?;
+    let what = match loss {
+        Loss::Emptied => "redis was emptied or exchanged",
+        Loss::RolledBack => "redis went back to an older state",
+    };
+    let at = local(at, zone);
+    Some(format!(
+        "{what}, noticed on {at}: jobs and dead letters were lost, everything is compared again; find out why, see the \
+         runbook under \"Redis has lost data\""
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,6 +107,19 @@ mod tests {
         {
             assert_eq!(age(ms), expected);
         }
+    }
+
+    #[test]
+    fn a_loss_is_told_for_a_week() {
+        let at: DateTime<Utc> = "2026-07-01T10:00:00Z".parse().unwrap();
+        let told = |loss, days| recent_loss(Some((loss, at)), at + TimeDelta::days(days), chrono_tz::Europe::Berlin);
+        assert!(
+            told(Loss::Emptied, 0)
+                .unwrap()
+                .starts_with("redis was emptied or exchanged, noticed on 2026-07-01 12:00:00 CEST")
+        );
+        assert!(told(Loss::RolledBack, 6).unwrap().contains("older state"));
+        assert_eq!((told(Loss::Emptied, 7), recent_loss(None, at, chrono_tz::Europe::Berlin)), (None, None));
     }
 
     #[test]

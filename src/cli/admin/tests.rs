@@ -47,7 +47,7 @@ impl Hand {
 
     async fn end(&self, claimed: Claimed, outcome: Outcome) {
         let finish = Finish { claimed, outcome, worker: "tester".to_owned(), ended_at: Utc::now() };
-        self.0.finish("tester", &[finish]).await.unwrap();
+        self.0.finish(&[finish]).await.unwrap();
     }
 }
 

@@ -1,25 +1,49 @@
 //! Lists the records that need a run and enqueues them (seed 004, "Cron"): what no webhook told us is found.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::execute::{Sync, espocrm_failure};
 use crate::clients::espocrm::{Search, Where};
-use crate::queue::{Batch, Lane, Queue, QueueError, RecordAction, Topic};
+use crate::queue::{Batch, Job, Lane, Queue, QueueError, RecordAction, Topic};
 use crate::worker::{Failure, Success};
 
 /// States that want a run. `syncing` and `conflict` are left by the older system; nothing here writes them.
 const UNCLEAN: [&str; 5] = ["pending_sync", "dirty", "failed", "syncing", "conflict"];
 
+/// Which records a sweep is after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Range {
+    /// Those that want a run, by what `EspoCRM` says of them.
+    Unclean,
+    /// All of them: Redis has lost jobs, and what it knew of both sides, so that `clean` says too little.
+    Everything,
+}
+
+impl Range {
+    /// What the job asks for; a payload that says nothing of it is that of an ordinary sweep.
+    fn of(payload: Option<&str>) -> Self {
+        let full = payload.and_then(|text| serde_json::from_str::<Value>(text).ok()).map(|asked| asked["full"] == true);
+        if full == Some(true) { Self::Everything } else { Self::Unclean }
+    }
+
+    fn conditions(self, status: &str) -> Vec<Where> {
+        match self {
+            // A record whose create webhook was lost has no status yet.
+            Self::Unclean => vec![Where::or([Where::is_in(status, UNCLEAN), Where::is_null(status)])],
+            Self::Everything => Vec::new(),
+        }
+    }
+}
+
 impl Sync {
-    /// Enqueues every record that is not clean. Pages go by id, so that records which become clean meanwhile do not
-    /// shift others out of sight.
-    pub(super) async fn sweep(&self, queue: &Queue) -> Result<Success, Failure> {
+    /// Enqueues every record that is not clean, or simply every one if the job says so. Pages go by id, so that records
+    /// which become clean meanwhile do not shift others out of sight.
+    pub(super) async fn sweep(&self, job: &Job, queue: &Queue) -> Result<Success, Failure> {
+        let range = Range::of(job.payload.as_deref());
         let ends = &self.mapping.espocrm;
         let (mut after, mut listed, mut enqueued) = (String::new(), 0, 0);
         loop {
-            // A record whose create webhook was lost has no status yet.
-            let unclean = Where::or([Where::is_in(&ends.status, UNCLEAN), Where::is_null(&ends.status)]);
-            let mut conditions = vec![unclean];
+            let mut conditions = range.conditions(&ends.status);
             if !after.is_empty() {
                 conditions.push(Where::greater_than("id", after.as_str()));
             }
@@ -45,11 +69,27 @@ impl Sync {
             }
             after = last;
         }
-        Ok(Success { result: "swept".to_owned(), detail: Some(json!({ "listed": listed, "enqueued": enqueued })) })
+        Ok(Success {
+            result: "swept".to_owned(),
+            detail: Some(json!({ "full": range == Range::Everything, "listed": listed, "enqueued": enqueued })),
+        })
     }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "used with map_err")]
 fn away(error: QueueError) -> Failure {
     Failure::Later { after: std::time::Duration::from_secs(2), reason: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_payload_that_says_so_asks_for_everything() {
+        assert_eq!(Range::of(Some(r#"{"full":true}"#)), Range::Everything);
+        for other in [None, Some(""), Some("full"), Some("{}"), Some(r#"{"full":"true"}"#), Some("[true]")] {
+            assert_eq!(Range::of(other), Range::Unclean, "{other:?}");
+        }
+    }
 }

@@ -93,7 +93,7 @@ async fn bury(queue: &Queue, topic: &Topic, key: &str, error: &str) -> String {
     let flow = claimed.claim.flow();
     let outcome = Outcome::Dead { error: Fault::new("validation", error) };
     let finish = Finish { claimed, outcome, worker: "tester".to_owned(), ended_at: chrono::Utc::now() };
-    queue.finish("tester", &[finish]).await.unwrap();
+    queue.finish(&[finish]).await.unwrap();
     queue.dead_letters(flow, 1).await.unwrap().remove(0).id
 }
 

@@ -1,6 +1,9 @@
 //! The program from outside: what the contract promises to scripts, monitors and people, and nothing of its insides.
 
 mod addresses;
+mod away;
+mod away_data;
+mod away_durability;
 mod hostile;
 mod http;
 mod layout;

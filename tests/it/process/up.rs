@@ -164,7 +164,7 @@ fn with_a_redis_configured_it_starts_none() {
     let home = Home::at(&redis);
     let up = home.ready("up");
     assert_eq!(redis.cli(&["HGET", "advosync:layout", "layout"]), "1");
-    assert!(!home.path("data").exists());
+    assert!(!home.path("data/redis").exists());
     up.stop().with_code(0);
     assert_eq!(redis.cli(&["PING"]), "PONG", "a Redis of somebody else's goes on");
 }

@@ -1,5 +1,6 @@
 //! The queue's promises, on a real Redis.
 
+mod away;
 mod layout;
 mod lifecycle;
 mod model;
@@ -51,7 +52,7 @@ async fn none(consumer: &mut Consumer) {
 
 async fn end(queue: &Queue, consumer: &str, claimed: Claimed, outcome: Outcome) -> Finished {
     let finish = Finish { claimed, outcome, worker: consumer.to_owned(), ended_at: chrono::Utc::now() };
-    queue.finish(consumer, &[finish]).await.unwrap()[0]
+    queue.finish(&[finish]).await.unwrap()[0]
 }
 
 fn done() -> Outcome {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use advosync::queue::{Job, Queue};
-use advosync::worker::{Failure, Handler, Health, Options, Pool, Probe, Retries, Run, Success};
+use advosync::worker::{Failure, Gate, Handler, Health, Options, Pool, Probe, Retries, Run, Success};
 use async_trait::async_trait;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -65,6 +65,7 @@ fn pool(queue: &Queue, lease: Duration, handlers: Vec<Arc<dyn Handler>>, probes:
         drain: Duration::from_secs(3),
         handlers,
         health: Arc::new(Health::new(probes)),
+        gate: Gate::default(),
         entities: vec!["beteiligte".into()],
         clock: chrono::Utc::now,
     })

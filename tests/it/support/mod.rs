@@ -2,4 +2,5 @@
 
 pub mod process;
 pub mod redis;
+pub mod wire;
 pub mod world;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde_json::Value;
 
 /// A running role. Killed when it is dropped; its log is shown when the test fails.
 pub struct Process {
@@ -35,6 +36,16 @@ impl Process {
         let mut text = String::new();
         let _ = File::open(&self.log).and_then(|mut file| file.read_to_string(&mut text));
         text
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its log, line by line.
+    pub fn lines(&self) -> Vec<Value> {
+        self.log().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
     /// SIGKILL: nothing is cleaned up.

@@ -1,6 +1,7 @@
 //! A Redis of the test's own: random port, AOF always, its own folder, gone with the test.
 
 use std::net::TcpListener;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -14,12 +15,23 @@ pub struct Redis {
     child: Option<Child>,
     dir: TempDir,
     port: u16,
+    /// A configuration file, which counts where nothing else is said.
+    file: Option<PathBuf>,
 }
 
 impl Redis {
     /// Starts one and waits until it answers.
     pub fn start() -> Self {
-        let mut redis = Self { child: None, dir: tempfile::tempdir().unwrap(), port: free_port() };
+        Self::start_with(None)
+    }
+
+    /// Starts one with the settings of this file, but for its port and its folder.
+    pub fn configured_by(file: &str) -> Self {
+        Self::start_with(Some(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)))
+    }
+
+    fn start_with(file: Option<PathBuf>) -> Self {
+        let mut redis = Self { child: None, dir: tempfile::tempdir().unwrap(), port: free_port(), file };
         redis.up();
         redis
     }
@@ -55,6 +67,41 @@ impl Redis {
         String::from_utf8(out.stdout).unwrap().trim().to_owned()
     }
 
+    /// [`Redis::cli`] for what keeps it from answering; ends when it answers again.
+    pub fn later(&self, words: &'static [&'static str]) -> impl Future<Output = ()> + use<> {
+        let port = self.port.to_string();
+        let cli = move |words: &[&str]| {
+            Command::new("redis-cli").args(["-p", &port, "-n", "1"]).args(words).output().unwrap();
+        };
+        let asked = tokio::task::spawn_blocking(move || {
+            cli(words);
+            // A pause is answered at once, and then holds up whatever follows.
+            cli(&["SET", "paused", "1"]);
+        });
+        async move { asked.await.unwrap() }
+    }
+
+    /// Stops it in order, as an update of its package would, and starts it again.
+    pub fn restart(&mut self) {
+        self.cli(&["SHUTDOWN"]);
+        self.kill();
+        self.up();
+    }
+
+    /// A copy of what it keeps on disk, as a backup is made.
+    pub fn backup(&self) -> TempDir {
+        let copy = tempfile::tempdir().unwrap();
+        copy_files(self.dir.path(), copy.path());
+        copy
+    }
+
+    /// Starts it, after it was killed, with what a backup has.
+    pub fn up_from(&mut self, backup: &TempDir) {
+        self.dir = tempfile::tempdir().unwrap();
+        copy_files(backup.path(), self.dir.path());
+        self.up();
+    }
+
     /// Kills it as a power cut would.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
@@ -71,9 +118,15 @@ impl Redis {
 
     /// Starts it again, on the same port, with what it kept.
     pub fn up(&mut self) {
-        let child = Command::new("redis-server")
-            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes"])
-            .args(["--appendfsync", "always", "--dir"])
+        let mut command = Command::new("redis-server");
+        match &self.file {
+            Some(file) => command.arg(file),
+            None => {
+                command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "yes", "--appendfsync", "always"])
+            }
+        };
+        let child = command
+            .args(["--port", &self.port.to_string(), "--enable-debug-command", "yes", "--dir"])
             .arg(self.dir.path())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -91,6 +144,19 @@ impl Redis {
 impl Drop for Redis {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+fn copy_files(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_files(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
     }
 }
 

@@ -36,7 +36,7 @@ pub const HASTY: [(&str, &str); 3] =
 pub struct World {
     // Processes go first, so that they do not complain about the rest being gone.
     workers: Vec<Process>,
-    _ingress: Process,
+    ingress: Process,
     /// The outside systems.
     pub sandbox: Sandbox,
     /// The queue, for looking at it and for enqueuing as the command line does.
@@ -71,14 +71,13 @@ impl World {
         let address = format!("127.0.0.1:{}", free_port());
         sandbox.register_webhooks(CBETEILIGTE, &format!("http://{address}/vmh/webhook/beteiligte"));
         let mut all = sandbox.env();
+        all.push(("REDIS_URL".to_owned(), redis.url()));
         let chosen = SETTINGS.iter().chain(settings).map(|&(name, value)| (name.to_owned(), value.to_owned()));
         all.extend(chosen);
-        all.push(("REDIS_URL".to_owned(), redis.url()));
         let folder = tempfile::tempdir().unwrap();
         let listening = [all.as_slice(), &[("ADVOSYNC_LISTEN".to_owned(), address.clone())]].concat();
         let ingress = Process::start(folder.path(), "ingress", "ingress", &listening);
-        let world =
-            Self { workers: Vec::new(), _ingress: ingress, sandbox, queue, redis, settings: all, started: 0, folder };
+        let world = Self { workers: Vec::new(), ingress, sandbox, queue, redis, settings: all, started: 0, folder };
         world.until("the ingress listens", async || tokio::net::TcpStream::connect(&address).await.is_ok()).await;
         world
     }
@@ -88,6 +87,17 @@ impl World {
         self.started += 1;
         let name = format!("worker-{}", self.started);
         self.workers.push(Process::start(self.folder.path(), &name, "worker", &self.settings));
+    }
+
+    /// A process of another role, with the settings of the workers.
+    pub fn start_role(&self, role: &str) -> Process {
+        Process::start(self.folder.path(), role, role, &self.settings)
+    }
+
+    /// What each process has logged so far: its name and its lines, which are JSON.
+    pub fn logs(&self) -> Vec<(String, Vec<Value>)> {
+        let all = std::iter::once(&self.ingress).chain(&self.workers);
+        all.map(|process| (process.name().to_owned(), process.lines())).collect()
     }
 
     /// Ends the oldest worker by SIGKILL.

@@ -50,7 +50,7 @@ pub(super) async fn run(settings: Settings) -> Report {
             return report(&findings);
         }
     };
-    let parts = Parts { settings, queue, mappings };
+    let parts = Parts::around(queue, settings, mappings);
     let (redis, advoware, espocrm) =
         tokio::join!(redis::check(&parts), upstreams::advoware(&parts), espocrm::check(&parts));
     findings.extend(redis.into_iter().chain(advoware).chain(espocrm));

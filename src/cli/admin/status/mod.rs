@@ -23,5 +23,5 @@ pub(super) async fn run(parts: &Parts, source: &Source, json: bool) -> Result<Re
     if json {
         return Ok(said(format!("{:#}", render::json(&picture, &remarks))));
     }
-    Ok(said(render::text(&picture, &remarks, parts.settings.cron.timezone)))
+    Ok(said(render::text(&picture, &remarks)))
 }

@@ -1,10 +1,11 @@
 //! What `status` read: Redis' counts, the upstreams' breakers, the schedules, and this machine's settings.
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 
 use crate::cron::Work;
 use crate::cron::schedule::Schedule;
-use crate::queue::{QueueError, Stats, Upstream};
+use crate::queue::{Loss, QueueError, Stats, Upstream};
 use crate::roles::Parts;
 use crate::settings::{Missing, Role, Settings, Source};
 use crate::sync::record::execute::{ADVOWARE, ESPOCRM};
@@ -18,6 +19,10 @@ pub(super) struct Picture {
     pub(super) stats: Stats,
     /// Breakers by name.
     pub(super) upstreams: Vec<(&'static str, Upstream)>,
+    /// The last time that Redis lost data, and when that was noticed.
+    pub(super) loss: Option<(Loss, DateTime<Utc>)>,
+    /// The zone in which people read times.
+    pub(super) zone: Tz,
     /// Both schedules.
     pub(super) schedules: Vec<Planned>,
     /// What this machine's settings say of the upstreams; a worker elsewhere may have others. `None`: they have faults.
@@ -62,7 +67,15 @@ impl Picture {
             let last = queue.last_slot(work.name()).await?;
             schedules.push(Planned::new(work.name(), schedule.as_ref(), last, now));
         }
-        Ok(Self { now, stats: queue.stats(now).await?, upstreams, schedules, here: Here::read(source) })
+        Ok(Self {
+            now,
+            stats: queue.stats(now).await?,
+            upstreams,
+            loss: queue.last_loss().await?,
+            zone: cron.timezone,
+            schedules,
+            here: Here::read(source),
+        })
     }
 }
 

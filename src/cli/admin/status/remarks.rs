@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 
 use super::picture::{Picture, Planned};
 use crate::cli::admin::NO_CALENDARS_YET;
+use crate::cli::admin::show::recent_loss;
 use crate::queue::{BreakerState, Flow};
 use crate::settings::Upstream;
 
@@ -20,6 +21,7 @@ pub(super) fn remarks(picture: &Picture) -> Vec<String> {
             said.unwrap_or_default()
         ));
     }
+    out.extend(recent_loss(picture.loss, picture.now, picture.zone));
     for flow in Flow::ALL {
         out.extend(without_worker(picture, flow));
     }
@@ -92,7 +94,7 @@ mod tests {
 
     use super::super::picture::Here;
     use super::*;
-    use crate::queue::{FlowStats, Stats, Upstream as Breaker};
+    use crate::queue::{FlowStats, Loss, Stats, Upstream as Breaker};
     use crate::settings::Missing;
 
     fn now() -> DateTime<Utc> {
@@ -115,6 +117,8 @@ mod tests {
             now: now(),
             stats: Stats { flows: Flow::ALL.iter().map(|it| (it.name(), flow)).collect() },
             upstreams: vec![("advoware", closed)],
+            loss: None,
+            zone: chrono_tz::Europe::Berlin,
             schedules: vec![planned],
             here: Some(Here { write_protection: Some(false), missing: Vec::new() }),
         }
@@ -133,6 +137,7 @@ mod tests {
         let flow = |picture: &mut Picture, name: &'static str, change: &dyn Fn(&mut FlowStats)| {
             change(picture.stats.flows.get_mut(name).unwrap());
         };
+        check(&|it| it.loss = Some((Loss::Emptied, now())), &["redis was emptied", "13:00:00", "runbook"]);
         check(&|it| flow(it, "vmh", &|it| it.workers = 0), &["flow vmh", "advosync worker"]);
         check(&|it| flow(it, "calendar", &|it| it.workers = 0), &["flow calendar", "later version"]);
         check(&|it| flow(it, "vmh", &|it| it.dead = 1), &["1 job has", "dead list --flow vmh"]);

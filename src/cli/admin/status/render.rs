@@ -48,7 +48,8 @@ const fn state(upstream: &Upstream) -> &'static str {
 }
 
 /// Times are local.
-pub(super) fn text(picture: &Picture, remarks: &[String], zone: Tz) -> String {
+pub(super) fn text(picture: &Picture, remarks: &[String]) -> String {
+    let zone = picture.zone;
     let mut parts = vec![flows(picture), upstreams(picture, zone), schedules(picture, zone)];
     if !remarks.is_empty() {
         parts.push(remarks.iter().flat_map(|remark| ["! ", remark, "\n"]).collect());
