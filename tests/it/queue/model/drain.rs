@@ -28,6 +28,7 @@ pub(super) async fn drain(world: &mut World<'_>) -> Checked {
     world.tell("everything is run to its end".into());
     run_all(world).await?;
     prop_assert!(world.model.owed.is_empty(), "changes that no run has seen: {:?}", world.model.owed);
+    prop_assert!(world.model.unsaid.is_empty(), "payloads that no run has had: {:?}", world.model.unsaid);
     // What skipped runs left of counts goes with the next success.
     world.enqueue(RecordAction::Update, Lane::First, &KEYS, false, false).await?;
     world.look().await?;

@@ -146,5 +146,6 @@ impl World<'_> {
         self.redis.kill();
         self.redis.up();
         self.raw = self.redis.raw().await;
+        self.workers.iter_mut().for_each(|worker| worker.cut_off = true);
     }
 }

@@ -11,9 +11,6 @@ use advosync::queue::{Lane, RecordAction, Topic};
 
 use super::ops::Verb;
 
-/// Jobs with a payload are never coalesced away, and a retry that is coalesced leaves its count to the one that waits.
-/// `false` until the queue does so.
-pub(super) const PAYLOADS_STAY: bool = false;
 /// Attempts in all, as the model's workers count them.
 pub(super) const ATTEMPTS: u32 = 3;
 
@@ -103,6 +100,7 @@ pub(super) struct Run {
     lane: Lane,
     id: String,
     failures: u32,
+    payload: Option<String>,
     started: u64,
 }
 
@@ -157,6 +155,8 @@ pub(super) struct Model {
     pub(super) last_lease: u64,
     /// The last change of each key that no run which began later has covered.
     pub(super) owed: BTreeMap<&'static str, u64>,
+    /// Payloads that no run which ended has had.
+    pub(super) unsaid: BTreeSet<(&'static str, String)>,
     clock: u64,
 }
 
@@ -206,17 +206,18 @@ impl Model {
         self.runs.get(key).is_some_and(|run| run.lease == lease)
     }
 
-    /// A change is told. Answers whether it is queued anew; if not, a job that waits will see it (Q4).
+    /// A change is told. Answers whether it is queued anew; if not, a job that waits will see it (Q4). One with words of
+    /// its own for the handler always is.
     pub(super) fn enqueue(&mut self, kind: Kind, payload: Option<String>) -> bool {
         let at = self.tick();
         self.owed.insert(kind.key, at);
-        let always = PAYLOADS_STAY && payload.is_some();
-        let new = always || !self.seen_pending.contains(&kind);
-        if new {
-            self.add(Job { kind, payload, failures: Count::default() });
-        }
-        if !always {
+        let new = payload.is_some() || !self.seen_pending.contains(&kind);
+        if payload.is_none() {
             self.now_pending(kind);
+        }
+        if new {
+            self.unsaid.extend(payload.clone().map(|words| (kind.key, words)));
+            self.add(Job { kind, payload, failures: Count::default() });
         }
         new
     }
@@ -238,45 +239,54 @@ impl Model {
         }
         let quiet = self.scheduled.get_mut(kind.key).filter(|scheduled| scheduled.hold && !scheduled.due);
         let Some(quiet) = quiet else { return Verdict::Granted };
-        quiet.job.failures = quiet.job.failures.perhaps(self.entries[at].job.failures);
         let job = self.entries.remove(at).job;
-        if PAYLOADS_STAY && job.payload.is_some() {
+        if job.payload.is_some() {
+            // The run that comes after the quiet time would not say its words.
+            self.pending.remove(&kind);
             self.park(job);
             return Verdict::Parked;
         }
+        quiet.job.failures = quiet.job.failures.perhaps(job.failures);
         self.started(kind);
         Verdict::Joined
     }
 
     fn park(&mut self, job: Job) {
         let waiting = self.parked.entry(job.kind.key).or_default();
-        let twin = waiting.iter_mut().find(|other| other.kind == job.kind);
-        match twin {
-            Some(twin) if !(PAYLOADS_STAY && job.payload.is_some()) => {
-                let (kept, lost) = (twin.failures, job.failures);
-                twin.failures = if PAYLOADS_STAY { kept.larger(lost) } else { kept.perhaps(lost) };
-            }
-            _ => waiting.push(job),
+        // Neither has started, so one later run sees both changes, and has failed as often as either.
+        match waiting.iter_mut().find(|other| other.kind == job.kind && other.payload == job.payload) {
+            Some(twin) => twin.failures = twin.failures.larger(job.failures),
+            None => waiting.push(job),
         }
     }
 
-    /// The failures that a run of this entry must report: its own, or those of the retry that it replaces.
-    pub(super) fn failures(&self, at: usize) -> Count {
-        let job = &self.entries[at].job;
-        let kept = self.scheduled.get(job.kind.key).map(|scheduled| scheduled.job.failures);
-        kept.map_or(job.failures, |kept| job.failures.larger(kept))
+    /// What a run of this entry is told: it goes on for the retry that it replaces, with its count and, having none of
+    /// its own, with its payload.
+    pub(super) fn told(&self, at: usize) -> Job {
+        let mut job = self.entries[at].job.clone();
+        if let Some(Scheduled { job: kept, .. }) = self.scheduled.get(job.kind.key) {
+            job.failures = job.failures.larger(kept.failures);
+            job.payload = job.payload.or_else(|| kept.payload.clone());
+        }
+        job
     }
 
     /// The run of a granted entry begins.
     pub(super) fn grant(&mut self, at: usize, worker: &str, lease: u64, failures: u32) {
         let started = self.tick();
+        let payload = self.told(at).payload;
         let entry = &mut self.entries[at];
         entry.place = Place::Given { worker: worker.to_owned(), started: true };
         let (kind, id) = (entry.job.kind, entry.id.clone().unwrap_or_default());
         if let Some(scheduled) = self.scheduled.get_mut(kind.key) {
             scheduled.waiting = false;
+            if scheduled.job.payload != payload {
+                // One run says one thing. Which of two that is must be said here, as nothing else says it.
+                let words = scheduled.job.payload.clone();
+                self.unsaid.retain(|(key, said)| *key != kind.key || Some(said) != words.as_ref());
+            }
         }
-        self.runs.insert(kind.key, Run { lease, lane: kind.lane, id, failures, started });
+        self.runs.insert(kind.key, Run { lease, lane: kind.lane, id, failures, payload, started });
         self.last_lease = lease;
         self.started(kind);
     }
@@ -290,6 +300,7 @@ impl Model {
         let Some(at) = self.entries.iter().position(|entry| run.is_of(entry)) else { return false };
         let mut job = self.entries.remove(at).job;
         job.failures = Count::exactly(run.failures);
+        job.payload.clone_from(&run.payload);
         let failed = |mut job: Job| {
             job.failures = Count::exactly(run.failures + 1);
             job
@@ -307,10 +318,10 @@ impl Model {
                 self.ran(key, &run);
             }
             Verb::Skip => {
-                // What an earlier run left stays; whether the skipped job's own count does is nobody's promise.
-                let own = Count { least: 0, most: run.failures };
-                let kept = Scheduled { job: Job { failures: own, ..job }, hold: false, due: true, waiting: false };
-                self.scheduled.entry(key).or_insert(kept);
+                // What an earlier run left stays as it is: its letters, and the retry whose place this run had taken.
+                if let Some(kept) = self.scheduled.get_mut(key) {
+                    kept.waiting = true;
+                }
                 self.ran(key, &run);
             }
             Verb::Back => self.back(job),
@@ -327,6 +338,7 @@ impl Model {
     }
 
     fn covered(&mut self, key: &'static str, run: &Run) {
+        self.unsaid.retain(|(of, said)| *of != key || Some(said) != run.payload.as_ref());
         if self.owed.get(key).is_some_and(|change| *change < run.started) {
             self.owed.remove(key);
         }
@@ -344,19 +356,12 @@ impl Model {
         self.covered(key, run);
     }
 
-    /// The process stops; a job of its kind that is queued already will do instead.
+    /// The process stops. A job of its kind that is queued already will do instead, unless this one has more to tell.
     fn back(&mut self, job: Job) {
-        let always = PAYLOADS_STAY && job.payload.is_some();
-        if always || !self.seen_pending.contains(&job.kind) {
-            if !always {
-                self.now_pending(job.kind);
-            }
+        let has_more = job.payload.is_some() || !job.failures.holds(0);
+        if has_more || !self.seen_pending.contains(&job.kind) {
+            self.now_pending(job.kind);
             self.add(job);
-            return;
-        }
-        let entries = self.entries.iter_mut().filter(|entry| entry.unstarted()).map(|entry| &mut entry.job);
-        for twin in entries.chain(self.parked.values_mut().flatten()).filter(|twin| twin.kind == job.kind) {
-            twin.failures = twin.failures.perhaps(job.failures);
         }
     }
 

@@ -25,6 +25,8 @@ pub(super) struct Worker {
     pub(super) consumer: Consumer,
     /// What it believes to run.
     pub(super) held: Vec<Claimed>,
+    /// Redis went away since it last read.
+    pub(super) cut_off: bool,
 }
 
 /// Redis, the workers, the model, and what happened so far.
@@ -69,7 +71,7 @@ impl<'a> World<'a> {
     pub(super) fn birth(&mut self) -> Worker {
         self.born += 1;
         let name = format!("w{}", self.born);
-        Worker { consumer: Consumer::new(&self.queue, Flow::Vmh, &name, LEASE), name, held: Vec::new() }
+        Worker { consumer: Consumer::new(&self.queue, Flow::Vmh, &name, LEASE), name, held: Vec::new(), cut_off: false }
     }
 
     pub(super) fn tell(&mut self, what: String) {
