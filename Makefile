@@ -1,6 +1,6 @@
 # For people and CI alike: every target installs what is missing, and says so.
 
-.PHONY: help test demo bench
+.PHONY: help test soak demo bench
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -8,6 +8,11 @@ help: ## this list
 
 test: ## every check that CI runs; PARTS="format clippy" for some of them
 	@.ci/test $(PARTS)
+
+soak: ## ten minutes of load while workers and Redis are killed; ADVOSYNC_SOAK_SECONDS=60 for another length
+	@.ci/need cc redis nextest
+	ADVOSYNC_SOAK_SECONDS=$${ADVOSYNC_SOAK_SECONDS:-600} cargo nextest run --locked -p advosync --profile soak --no-capture \
+		-E 'test(/^queue::soak::/)'
 
 demo: ## the product against a sandbox of the outside systems; KEEP=1 leaves it running
 	@.ci/need cc redis

@@ -55,9 +55,15 @@ local function drop(stream, group, ids)
   end)
 end
 
+-- What stands in the pending set for a job: its key, and where it has words of its own for the handler, those as well: a
+-- job that is queued without them would not say them.
+local function member(key, payload)
+  if not payload or payload == '' then return key end
+  return key .. ' ' .. payload
+end
+
 -- enqueue: KEYS stream, pending [, modes]; ARGV topic, source, traceparent, payload, mode, key…
--- An id that is pending is not queued again (Q4), unless the job has words of its own for the handler: what is queued
--- already would not say them. The mode of a calendar is stored in the same call (C3).
+-- An id that is pending is not queued again (Q4). The mode of a calendar is stored in the same call (C3).
 -- Answers the places, from 1, of the keys that were queued already.
 local FIRST_KEY = 6
 
@@ -69,18 +75,23 @@ local function enqueue(keys, args)
   if traceparent ~= '' then set_field(fields, 'traceparent', traceparent) end
   if payload ~= '' then set_field(fields, 'payload', payload) end
   local call, already = redis.call, {}
+  local members = args
+  if payload ~= '' then
+    members = {}
+    for i = FIRST_KEY, #args do members[i] = member(args[i], payload) end
+  end
   for from = FIRST_KEY, #args, CHUNK do
     local last = math.min(from + CHUNK - 1, #args)
-    local known = call('SMISMEMBER', pending, unpack(args, from, last))
+    local known = call('SMISMEMBER', pending, unpack(members, from, last))
     for i = from, last do
-      if known[i - from + 1] == 0 or payload ~= '' then
+      if known[i - from + 1] == 0 then
         fields[4] = args[i]
         call('XADD', stream, '*', unpack(fields))
       else
         already[#already + 1] = i - FIRST_KEY + 1
       end
     end
-    if #already < last - FIRST_KEY + 1 then call('SADD', pending, unpack(args, from, last)) end
+    if #already < last - FIRST_KEY + 1 then call('SADD', pending, unpack(members, from, last)) end
   end
   if mode ~= '' then
     local at = now_ms()
@@ -140,21 +151,14 @@ end
 
 -- A delivery whose worker died. It counts unless the run had made progress, or, for a run that was alone, unless
 -- other workers vanished as well: whoever kills workers at random is not the job.
-local function lost_run(suspects, progress, workers, lock, lease, now)
-  local it = read_suspect(suspects, lock) or { losses = 0, alone = 0 }
+local function lost_run(suspects, progress, workers, lock, now)
   if redis.call('HDEL', progress, lock) == 1 then
     redis.call('HDEL', suspects, lock)
     return
   end
-  if it.began then
-    if vanished(workers, suspects, it.began, now) == 0 then it.alone = it.alone + 1 end
-    it.losses = it.losses + 1
-  else
-    -- its own worker is one of those that vanished; where the whole machine died, many jobs were innocent
-    local others = vanished(workers, suspects, now - 2 * lease - 5000, now) - 1
-    it.losses = it.losses + 1
-    it.quiet = others > 0 and it.losses < 2 or nil
-  end
+  local it = read_suspect(suspects, lock) or { losses = 0, alone = 0 }
+  it.losses = it.losses + 1
+  if it.began and vanished(workers, suspects, it.began, now) == 0 then it.alone = it.alone + 1 end
   it.began = nil
   it.by = nil
   redis.call('HSET', suspects, lock, cjson.encode(it))
@@ -162,12 +166,12 @@ end
 
 -- claim: KEYS stream, lease counter, scheduled, scheduled jobs, parked, parked expiry, suspects, progress, workers,
 --   then n locks, then pending sets
--- ARGV group, consumer, lease ms, lane, how, since (ms), n, then n ids, n keys, then the number of their pending set (0 =
--- none), or n numbers where they differ
+-- ARGV group, consumer, lease ms, lane, how, since (ms), n, then n ids, n members of pending sets, then the number of that
+-- set (0 = none), or n numbers where they differ
 -- How: 'read' (fresh entries, read after `since`), 'own' (from our own pending list), 'lost' (of a worker that is gone)
 -- Answers {now (ms), number of this claim, exception…}: the job at place i has the lease number claim * 1000 + i - 1 and
 -- was never delivered before, unless an exception says otherwise: {i, 'parked'} · {i, 'joined'} · {i, 'lost'} (not ours any
--- more) · {i, 'granted', deliveries, scheduled job or '', losses or -1, losses while alone}
+-- more) · {i, 'granted', deliveries, scheduled job or '', losses, losses while alone}
 local CLAIM_KEYS, CLAIM_ARGS = 9, 7
 
 -- The last digits of lease numbers: to turn a number into text costs more than to store the lock.
@@ -220,12 +224,13 @@ local function claim(keys, args)
       if wait then call('ZREM', scheduled, lock) end
       local it = nil
       if suspicious then
-        if how == 'lost' then lost_run(suspects, keys[8], keys[9], lock, lease, now) end
+        if how == 'lost' then lost_run(suspects, keys[8], keys[9], lock, now) end
         it = read_suspect(suspects, lock)
       end
       if mine or wait or it then
-        local losses = it and not it.quiet and it.losses or -1
-        answer[#answer + 1] = { i, 'granted', mine and mine[args[ids + i]] or 1, wait and waits[i] or '', losses, it and it.alone or 0 }
+        answer[#answer + 1] = {
+          i, 'granted', mine and mine[args[ids + i]] or 1, wait and waits[i] or '', it and it.losses or 0, it and it.alone or 0,
+        }
       end
     else
       answer[#answer + 1] = { i, outcome }
@@ -291,7 +296,7 @@ end
 --   skip: what is kept of the run (JSON)
 --   retry, hold: due ms, number of fields, fields…
 --   dead: number of fields, fields…
---   back: pending set number, key, number of fields, fields…
+--   back: pending set number, its member, number of fields, fields…
 -- Answers the places, from 1, of those that were stale: the lease was lost, nothing changed (Q6).
 -- What runs for every job is kept short here, with few arguments and no numbers among them: Redis spends most of its
 -- time on taking arguments in, on handing them to commands and on writing them to the append-only file.
@@ -345,7 +350,7 @@ local function finish(keys, args)
         -- tell than that one
         local set = tonumber(args[at + 1])
         local queued = set > 0 and call('SADD', keys[FINISH_KEYS + n + set], args[at + 2]) == 0
-        if not queued or field(fields, 'payload') or field(fields, 'attempt') then
+        if not queued or field(fields, 'attempt') then
           call('XADD', stream, '*', unpack(fields))
         end
       end
@@ -418,6 +423,7 @@ local function bury(keys, args)
   -- more values than unpack() takes: kept as one field, so that no entry can stop its reader
   if #fields > 2 * CHUNK then fields = { 'fields', cjson.encode(fields) } end
   for i = 4, #args do fields[#fields + 1] = args[i] end
+  set_field(fields, 'failed_at', string.format('%d', now_ms()))
   redis.call('XADD', dead, '*', unpack(fields))
   drop(stream, group, { id })
   return 1
@@ -451,7 +457,7 @@ local function promote(keys, args)
       if text then
         local fields = cjson.decode(text).fields
         redis.call('XADD', field(fields, 'lane') == 'sweep' and sweep or first, '*', unpack(fields))
-        if set > 0 then redis.call('SADD', keys[4 + set], field(fields, 'key')) end
+        if set > 0 then redis.call('SADD', keys[4 + set], member(field(fields, 'key'), field(fields, 'payload'))) end
         moved = moved + 1
       end
       redis.call('ZREM', scheduled, lock)

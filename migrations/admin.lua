@@ -75,7 +75,9 @@ local function replay(keys, args)
       local lane = field(fields, 'lane')
       local pending = pending_of(keys, topic, lane)
       -- A job for the same key is queued already: it will do, and until it has, the letter stays.
-      if not pending or redis.call('SADD', pending, key) == 1 then
+      local payload = field(fields, 'payload')
+      local member = payload and payload ~= '' and key .. ' ' .. payload or key
+      if not pending or redis.call('SADD', pending, member) == 1 then
         local out = { 'source', 'replay' }
         for i = 1, #fields, 2 do
           if not ADDED[fields[i]] then

@@ -78,7 +78,7 @@ impl Claim {
         self.deliveries
     }
 
-    /// Whether workers died while they ran this job: then it must run alone in its process.
+    /// Whether workers died while they ran this job.
     #[must_use]
     pub const fn suspicion(&self) -> Option<Suspicion> {
         self.suspicion
@@ -230,7 +230,7 @@ impl Queue {
             .args([GROUP, by.consumer, &by.lease.as_millis().to_string(), by.lane.name(), how])
             .args([since.to_string(), jobs.len().to_string()])
             .args(jobs.iter().map(|(id, _)| id))
-            .args(jobs.iter().map(|(_, job)| &job.key))
+            .args(jobs.iter().map(|(_, job)| job.member().as_bytes().to_vec()))
             .args(pending.iter().map(|(number, _)| number.to_string()).take(if sets_differ { jobs.len() } else { 1 }))
             .run(&self.bulk)
             .await
@@ -274,12 +274,11 @@ impl Queue {
     /// Moves an entry that is no job to the dead letters, whole.
     async fn bury(&self, flow: Flow, lane: Lane, consumer: &str, id: &str, why: &Malformed) -> Result<(), QueueError> {
         tracing::warn!(%flow, entry = id, error = %why, "malformed entry goes to the dead letters");
-        let at = Utc::now().timestamp_millis().to_string();
         let error = why.to_string();
         let _moved: i64 = Call::new("bury")
             .key(self.keys.stream(flow, lane))
             .key(self.keys.dead(flow))
-            .args([GROUP, consumer, id, "code", "malformed", "error", &error, "failed_at", &at, "worker", consumer])
+            .args([GROUP, consumer, id, "code", "malformed", "error", &error, "worker", consumer])
             .args(["lane", lane.name()])
             .run(&self.bulk)
             .await?;
@@ -326,10 +325,12 @@ fn read_answer(answer: Vec<Value>, jobs: usize) -> Result<(i64, i64, Vec<Option<
             Some("granted") => Exception::Granted(Granted {
                 deliveries: number(2).and_then(|n| u32::try_from(n).ok()).unwrap_or(1),
                 scheduled: text(3).unwrap_or_default(),
-                suspicion: number(4).and_then(|losses| u32::try_from(losses).ok()).map(|losses| Suspicion {
-                    losses,
-                    alone: number(5).and_then(|alone| u32::try_from(alone).ok()).unwrap_or(0),
-                }),
+                suspicion: number(4).and_then(|losses| u32::try_from(losses).ok()).filter(|losses| *losses > 0).map(
+                    |losses| Suspicion {
+                        losses,
+                        alone: number(5).and_then(|alone| u32::try_from(alone).ok()).unwrap_or(0),
+                    },
+                ),
             }),
             Some(_) => Exception::Moved,
             None => return Err(strange()),

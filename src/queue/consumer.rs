@@ -23,6 +23,9 @@ type AutoClaimed = (String, Vec<Option<Entry>>, Vec<String>);
 /// What XREADGROUP answers: stream → entries.
 pub(super) type Read = Option<Vec<(String, Vec<Entry>)>>;
 
+/// How often a look for abandoned entries goes on before others get their turn.
+const LOOKS: usize = 20;
+
 /// The most entries of one read: a larger batch saves nothing and makes others wait.
 const AT_ONCE: usize = 100;
 
@@ -39,8 +42,8 @@ pub struct Consumer {
     cursors: [String; 2],
     /// An answer may have been lost: our own pending list holds entries that we never saw.
     recover: bool,
-    /// The last read brought as much of the first lane as there was room for: there is more, ask for it at once.
-    busy: bool,
+    /// By lane: the last read brought as much as there was room for, so there is more, to be asked for at once.
+    busy: [bool; 2],
     /// A time, by Redis' clock (ms), before the read that is under way.
     since: i64,
     /// What XAUTOCLAIM found to be deleted while pending: somebody trimmed the stream by hand.
@@ -60,7 +63,7 @@ impl Consumer {
             in_flight: InFlight::default(),
             cursors: ["0-0".to_owned(), "0-0".to_owned()],
             recover: true,
-            busy: false,
+            busy: [false; 2],
             since: 0,
             lost: 0,
         }
@@ -90,47 +93,58 @@ impl Consumer {
         }
     }
 
-    /// Whether more jobs are known to wait than the last call of [`Consumer::next`] had room for.
+    /// Whether more jobs are known to wait than the last call of [`Consumer::next`] had room for: those of the first lane,
+    /// and those of the sweep lane.
     #[must_use]
-    pub const fn is_busy(&self) -> bool {
-        self.busy
+    pub const fn more(&self) -> (bool, bool) {
+        (self.busy[0], self.busy[1])
     }
 
-    /// Takes over entries whose consumer has not shown itself for longer than a lease.
-    pub async fn reclaim(&mut self, free: usize) -> Result<Vec<Claimed>, QueueError> {
-        let idle = (self.lease + RECLAIM_MARGIN).as_millis().to_string();
+    /// Takes over entries whose consumer has not shown itself for longer than a lease, at most `free` in all and `sweep` of
+    /// the sweep lane.
+    pub async fn reclaim(&mut self, free: usize, sweep: usize) -> Result<Vec<Claimed>, QueueError> {
         let mut claimed = Vec::new();
-        for (at, lane) in Lane::ALL.into_iter().enumerate() {
-            let room = free.saturating_sub(claimed.len());
-            if room == 0 {
-                break;
+        for (lane, most) in [(Lane::First, free), (Lane::Sweep, sweep)] {
+            let room = most.min(free.saturating_sub(claimed.len())).min(AT_ONCE);
+            // A look gives up after ten times as many entries as are asked for; behind a hundred that are kept, one that
+            // is abandoned would be found looks later.
+            for _ in 0..LOOKS {
+                if room <= claimed.len() {
+                    break;
+                }
+                let (entries, end) = self.abandoned(lane, room - claimed.len()).await?;
+                claimed.extend(self.claim(lane, Origin::Lost, entries).await?);
+                if end {
+                    break;
+                }
             }
-            let mut cmd = redis::cmd("XAUTOCLAIM");
-            cmd.arg(self.queue.keys.stream(self.flow, lane))
-                .arg(GROUP)
-                .arg(&self.name)
-                .arg(&idle)
-                .arg(&self.cursors[at]);
-            cmd.arg("COUNT").arg(room.min(AT_ONCE));
-            let answer: Result<AutoClaimed, RedisError> = self.queue.bulk.query(&cmd).await;
-            let (cursor, entries, deleted) = match answer {
-                Err(error) if error.code() == Some("NOGROUP") => continue,
-                other => other?,
-            };
-            self.cursors[at] = cursor;
-            if !deleted.is_empty() {
-                self.lost += deleted.len() as u64;
-                tracing::error!(flow = %self.flow, entries = ?deleted, lost = self.lost,
-                    "entries were deleted from the stream while they were pending: jobs are lost, was the stream trimmed");
-            }
-            let entries: Vec<Entry> =
-                entries.into_iter().flatten().filter(|(id, _)| !self.in_flight.holds(id)).collect();
-            if !entries.is_empty() {
-                tracing::warn!(flow = %self.flow, jobs = entries.len(), "taking over jobs of a worker that is gone");
-            }
-            claimed.extend(self.claim(lane, Origin::Lost, entries).await?);
         }
         Ok(claimed)
+    }
+
+    /// Goes on looking for abandoned entries, and makes them ours. Answers whether that was the end of the list.
+    async fn abandoned(&mut self, lane: Lane, room: usize) -> Result<(Vec<Entry>, bool), QueueError> {
+        let at = usize::from(lane == Lane::Sweep);
+        let idle = (self.lease + RECLAIM_MARGIN).as_millis().to_string();
+        let mut cmd = redis::cmd("XAUTOCLAIM");
+        cmd.arg(self.queue.keys.stream(self.flow, lane)).arg(GROUP).arg(&self.name).arg(idle).arg(&self.cursors[at]);
+        cmd.arg("COUNT").arg(room);
+        let answer: Result<AutoClaimed, RedisError> = self.queue.bulk.query(&cmd).await;
+        let (cursor, entries, deleted) = match answer {
+            Err(error) if error.code() == Some("NOGROUP") => return Ok((Vec::new(), true)),
+            other => other?,
+        };
+        self.cursors[at] = cursor;
+        if !deleted.is_empty() {
+            self.lost += deleted.len() as u64;
+            tracing::error!(flow = %self.flow, entries = ?deleted, lost = self.lost,
+                "entries were deleted from the stream while they were pending: jobs are lost, was the stream trimmed");
+        }
+        let entries: Vec<Entry> = entries.into_iter().flatten().filter(|(id, _)| !self.in_flight.holds(id)).collect();
+        if !entries.is_empty() {
+            tracing::warn!(flow = %self.flow, jobs = entries.len(), "taking over jobs of a worker that is gone");
+        }
+        Ok((entries, self.cursors[at] == "0-0"))
     }
 
     /// Says goodbye: the consumer's name is deleted if nothing is pending for it.
@@ -171,11 +185,10 @@ impl Consumer {
             self.recover = false;
         }
         let origin = Origin::Read { since: self.since };
-        if std::mem::take(&mut self.busy) {
-            let first = self.xreadgroup(free, None, &[Lane::First], ">").await?;
-            if !first.is_empty() {
-                self.busy = first.iter().any(|(_, entries)| entries.len() == free);
-                return Ok((origin, first));
+        if self.busy != [false; 2] {
+            let known = self.read_known(free, sweep).await?;
+            if !known.is_empty() || self.busy[1] {
+                return Ok((origin, known));
             }
         }
         // Waiting on both lanes may bring entries of both: half the room each. With one place left that may be one more
@@ -183,8 +196,25 @@ impl Consumer {
         let (count, lanes) =
             if sweep == 0 { (free, &Lane::ALL[..1]) } else { ((free / 2).max(1).min(sweep), &Lane::ALL[..]) };
         let read = self.xreadgroup(count, Some(BLOCK), lanes, ">").await?;
-        self.busy = read.iter().any(|(lane, entries)| *lane == Lane::First && entries.len() == count);
+        for (lane, entries) in &read {
+            self.busy[usize::from(*lane == Lane::Sweep)] = entries.len() == count;
+        }
         Ok((origin, read))
+    }
+
+    /// What is known to wait, first lane first, without waiting.
+    async fn read_known(&mut self, free: usize, sweep: usize) -> Result<Vec<(Lane, Vec<Entry>)>, RedisError> {
+        for (at, room) in [free, sweep.min(free)].into_iter().enumerate() {
+            if room == 0 || at == 1 && !self.busy[1] {
+                continue;
+            }
+            let read = self.xreadgroup(room, None, &[Lane::ALL[at]], ">").await?;
+            self.busy[at] = read.iter().any(|(_, entries)| entries.len() == room);
+            if !read.is_empty() {
+                return Ok(read);
+            }
+        }
+        Ok(Vec::new())
     }
 
     /// Our own pending entries that we do not run: their delivery got lost on the way.

@@ -38,8 +38,7 @@ pub struct Batch<'a> {
     pub source: &'a str,
     /// The trace they belong to, W3C form.
     pub traceparent: Option<&'a str>,
-    /// Further words to the handler, JSON. A job that has some is queued even where its key is queued already, so that
-    /// they are not lost.
+    /// Further words to the handler, JSON. A job that has some is queued even where its key is queued without them.
     pub payload: Option<&'a str>,
     /// A mode that is chosen with this trigger; stored in the same call, also for keys that are queued already.
     pub mode: Option<Mode>,
@@ -74,14 +73,15 @@ impl Queue {
         let mut keys: Vec<&str> = batch.keys.iter().map(String::as_str).collect();
         let mut seen = std::collections::HashSet::with_capacity(keys.len());
         keys.retain(|key| seen.insert(*key));
-        if keys.contains(&"") {
-            return Err(QueueError::Asked(format!(
-                "a job of the topic `{}` needs a key, and one is empty",
-                batch.topic
-            )));
-        }
         if keys.is_empty() {
             return Ok(Enqueued { new: Vec::new(), already: 0 });
+        }
+        // Whoever claims it would have to bury it as malformed: better that who asks is told.
+        if seen.contains("") {
+            return Err(QueueError::Asked(format!(
+                "a job of `{}` cannot have an empty key; none of this batch is queued",
+                batch.topic
+            )));
         }
         let mut call = Call::new("enqueue").key(self.keys.stream(flow, batch.lane)).key(pending);
         if flow == Flow::Calendar {

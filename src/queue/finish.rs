@@ -85,7 +85,7 @@ impl Finish {
             Outcome::Hold { after, reason } => later(call, "hold", after, with_reason(job, reason)),
             Outcome::Later { after, reason } => later(call, "retry", after, with_reason(job, reason)),
             Outcome::Dead { error } => with(call.arg("dead"), self.dead_fields(error)),
-            Outcome::Back => with(call.args(["back", &set.to_string(), &job.key]), job.fields()),
+            Outcome::Back => with(call.args(["back", &set.to_string(), &*job.member()]), job.fields()),
         }
     }
 

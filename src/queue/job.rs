@@ -1,5 +1,7 @@
 //! A job, as it stands in a stream entry: flat fields, so that an admin can read and write one with redis-cli.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -126,6 +128,15 @@ impl Job {
             return Err(Malformed::Missing("key"));
         }
         Ok(job)
+    }
+
+    /// What stands in the pending set for it: its key, with its words to the handler where it has some. As the functions
+    /// put it together.
+    pub(super) fn member(&self) -> Cow<'_, str> {
+        match self.payload.as_deref() {
+            None | Some("") => Cow::from(&self.key),
+            Some(payload) => Cow::from(format!("{} {payload}", self.key)),
+        }
     }
 
     /// The attempt that runs now, from 1.

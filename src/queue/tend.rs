@@ -106,6 +106,11 @@ impl Queue {
 
     /// Once a minute: forgets consumers that are gone, and pending ids of a queue that holds nothing.
     pub async fn tidy(&self, flow: Flow, entities: &[String]) -> Result<(), QueueError> {
+        self.tidy_after(flow, entities, FORGET_AFTER).await
+    }
+
+    /// As [`Queue::tidy`], for consumers that were not seen for this long.
+    pub async fn tidy_after(&self, flow: Flow, entities: &[String], unseen: Duration) -> Result<(), QueueError> {
         let _healed: i64 = Call::new("heal")
             .keys(Lane::ALL.map(|lane| self.keys.stream(flow, lane)))
             .key(self.keys.parked(flow))
@@ -117,7 +122,7 @@ impl Queue {
         let alive = self.workers(flow).await?;
         for lane in Lane::ALL {
             for (name, idle, pending) in self.consumers(flow, lane).await? {
-                if pending == 0 && idle > FORGET_AFTER && !alive.contains(&name) {
+                if pending == 0 && idle >= unseen && !alive.contains(&name) {
                     self.reap(flow, lane, &name).await?;
                 }
             }

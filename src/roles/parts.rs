@@ -195,7 +195,6 @@ impl Parts {
             health: Arc::new(Health::new(probes)),
             gate: self.gate.clone(),
             entities: self.entities(),
-            clock: Utc::now,
         })))
     }
 

@@ -1,8 +1,12 @@
 //! Lets a suspect run with nothing beside it in this process (Q10): should the process die, it was the suspect.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
+
+/// How long the others are waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Shared by all pools of a process.
 #[derive(Clone, Default)]
@@ -18,10 +22,16 @@ pub(super) enum Pass {
 }
 
 impl Gate {
-    /// Waits for the right to run. Whoever wants to be alone waits for those who run, and everybody else for it.
+    /// Waits for the right to run. Whoever wants to be alone waits for those who run, and everybody else for it; who runs
+    /// for minutes is not waited for.
     pub(super) async fn enter(&self, alone: bool) -> Pass {
-        let gate = Arc::clone(&self.0);
-        if alone { Pass::Alone(gate.write_owned().await) } else { Pass::Beside(gate.read_owned().await) }
+        let alone = alone.then(|| tokio::time::timeout(PATIENCE, Arc::clone(&self.0).write_owned()));
+        if let Some(alone) = alone
+            && let Ok(alone) = alone.await
+        {
+            return Pass::Alone(alone);
+        }
+        Pass::Beside(Arc::clone(&self.0).read_owned().await)
     }
 
     /// Waits until nobody is alone or waits for it: until then, claimed jobs would only wait here.

@@ -56,9 +56,16 @@ pub fn outcome(failure: &Failure, job: &Job, retries: &Retries, breaker: Breaker
     })
 }
 
-/// What becomes of a job that is suspected of killing its workers (Q10): after this many losses while it was alone in
-/// its process, nothing else can have been the cause.
+/// After so many losses a job is suspected of killing its workers, and runs alone (Q10). One is what every deploy that goes
+/// wrong does to whatever runs; that job is to run again at once (Q5).
+const SUSPECT_AFTER: u32 = 2;
+/// After so many losses while it was alone in its process, nothing else can have been the cause.
 const LOSSES_ALONE: u32 = 3;
+
+/// Whether a job must run alone in its process.
+pub(super) fn runs_alone(suspicion: Option<Suspicion>) -> bool {
+    suspicion.is_some_and(|it| it.losses >= SUSPECT_AFTER)
+}
 
 /// Whether a suspect is to be buried instead of being run once more.
 pub(super) fn poison(job: &Job, suspicion: Suspicion) -> Option<Outcome> {

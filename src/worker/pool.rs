@@ -5,7 +5,6 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -16,7 +15,7 @@ use super::finisher::{Ended, Slot, finish_all};
 use super::gate::{Gate, Pass};
 use super::handler::{Failure, Handler, Run, Success};
 use super::health::Health;
-use super::policy::{Retries, outcome, poison, tells_handler, unknown_topic};
+use super::policy::{Retries, outcome, poison, runs_alone, tells_handler, unknown_topic};
 use super::renewer::Leases;
 use super::tender::Tender;
 use crate::queue::{BreakerState, Claimed, Consumer, Fault, Finish, Flow, Job, Lane, Outcome, Queue};
@@ -56,8 +55,6 @@ pub struct Options {
     pub gate: Gate,
     /// The mappings' names.
     pub entities: Vec<String>,
-    /// The clock, UTC.
-    pub clock: fn() -> DateTime<Utc>,
 }
 
 /// A pool that runs until it is told to stop.
@@ -121,7 +118,7 @@ impl Pool {
     async fn claim_until(&self, stop: &CancellationToken, consumer: &mut Consumer, ended: &mpsc::Sender<Ended>) {
         let mut reclaimed = Instant::now();
         while !stop.is_cancelled() {
-            if stop.run_until_cancelled(self.room(consumer.is_busy())).await.is_none() {
+            if stop.run_until_cancelled(self.room(consumer.more())).await.is_none() {
                 break;
             }
             if self.options.health.is_down() {
@@ -132,7 +129,7 @@ impl Pool {
             let claimed_at = Instant::now();
             let claimed = if reclaimed.elapsed() > RECLAIM_EVERY {
                 reclaimed = Instant::now();
-                consumer.reclaim(free.min(self.sweeps.available_permits().max(1))).await
+                consumer.reclaim(free, self.sweeps.available_permits()).await
             } else {
                 // Never inside a select: a read that is dropped leaves its job pending, unseen.
                 consumer.next(free, self.sweeps.available_permits()).await
@@ -156,14 +153,16 @@ impl Pool {
     }
 
     /// Waits for a free place. While jobs end faster than they are fetched, it waits a moment for several: that saves
-    /// round trips.
-    async fn room(&self, busy: bool) {
+    /// round trips. Where more sweeps wait than may run, it waits a moment for one to end.
+    async fn room(&self, (more, more_sweeps): (bool, bool)) {
         self.options.gate.open().await;
-        // The semaphore is never closed, so the errors cannot be.
+        // The semaphores are never closed, so the errors cannot be.
         drop(self.places.acquire().await);
         let several = u32::try_from(self.options.concurrency / 4).unwrap_or(SEVERAL).min(SEVERAL);
-        if busy && several > 1 {
+        if more && several > 1 {
             let _ = tokio::time::timeout(MOMENT, self.places.acquire_many(several)).await;
+        } else if more_sweeps {
+            let _ = tokio::time::timeout(MOMENT * 10, self.sweeps.acquire()).await;
         }
     }
 
@@ -192,8 +191,7 @@ impl Pool {
                 tracing::warn!(topic = %claimed.job.topic, key = claimed.job.key, "a run was stopped because its lease was lost");
                 return;
             };
-            let finish =
-                Finish { claimed, outcome, worker: options.consumer.clone(), ended_at: (options.clock)() };
+            let finish = Finish { claimed, outcome, worker: options.consumer.clone(), ended_at: run.now() };
             let _ = ended.send(Ended { finish, run, slot, keeping }).await;
         });
     }
@@ -238,7 +236,7 @@ async fn run_one(
         crate::telemetry::set_parent(&span, traceparent);
     }
     let Some(handler) = options.handlers.iter().find(|handler| handler.serves(&job.topic)) else {
-        return Some(unknown_topic(job, (options.clock)()));
+        return Some(unknown_topic(job, run.now()));
     };
     let mut pass = None;
     // Whatever is cut short here is dropped before the end is told: nothing of it may go on once its lock is free.
@@ -271,8 +269,8 @@ async fn entered(
     pass: &mut Option<Pass>,
 ) -> Option<(Outcome, bool)> {
     let (job, suspicion) = (&claimed.job, claimed.claim.suspicion());
-    *pass = Some(options.gate.enter(suspicion.is_some()).await);
-    if let Some(suspicion) = suspicion {
+    let entered = pass.insert(options.gate.enter(runs_alone(suspicion)).await);
+    if let (Pass::Alone(_), Some(suspicion)) = (entered, suspicion) {
         tracing::warn!(
             losses = suspicion.losses,
             alone = suspicion.alone,

@@ -54,6 +54,13 @@ fn the_worker_knows_no_system() {
 }
 
 #[test]
+fn the_queue_and_the_worker_ask_no_clock_but_redis() {
+    for room in ["queue", "worker"] {
+        check(room, &["Utc::now", "Local::now", "SystemTime"]);
+    }
+}
+
+#[test]
 fn deciding_is_pure() {
     let thin = ["execute.rs", "handler.rs", "ledger.rs", "sweep.rs", "inspect.rs"];
     for (path, code) in sources("sync") {

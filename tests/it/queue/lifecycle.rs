@@ -69,7 +69,7 @@ async fn a_killed_workers_job_runs_again_and_its_late_finish_changes_nothing() {
     let mut other = consumer(&queue, "other", SHORT);
     let mut again = Vec::new();
     while again.is_empty() {
-        again = other.reclaim(10).await.unwrap();
+        again = other.reclaim(10, 10).await.unwrap();
         tokio::task::yield_now().await;
     }
     let again = again.remove(0);
@@ -93,7 +93,7 @@ async fn renewal_keeps_a_job_from_being_taken_over() {
     let until = std::time::Instant::now() + SHORT * 6;
     while std::time::Instant::now() < until {
         assert_eq!(queue.renew("holder", SHORT, &[held.claim.lease()]).await.unwrap(), [true]);
-        assert!(thief.reclaim(10).await.unwrap().is_empty());
+        assert!(thief.reclaim(10, 10).await.unwrap().is_empty());
     }
     assert_eq!(end(&queue, "holder", held, done()).await, Finished::Moved);
 }

@@ -1,10 +1,14 @@
 //! The queue's promises, on a real Redis.
 
 mod away;
+mod bad_input;
+mod kill;
 mod layout;
 mod lifecycle;
 mod model;
 mod pool;
+mod several;
+mod soak;
 
 use std::time::Duration;
 

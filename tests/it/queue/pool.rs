@@ -67,7 +67,6 @@ fn pool(queue: &Queue, lease: Duration, handlers: Vec<Arc<dyn Handler>>, probes:
         health: Arc::new(Health::new(probes)),
         gate: Gate::default(),
         entities: vec!["beteiligte".into()],
-        clock: chrono::Utc::now,
     })
 }
 

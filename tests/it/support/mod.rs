@@ -2,5 +2,8 @@
 
 pub mod process;
 pub mod redis;
+pub mod runlog;
+pub mod verdict;
 pub mod wire;
+pub mod worker;
 pub mod world;
