@@ -29,6 +29,8 @@ use crate::support::redis::Redis;
 /// Sequences, and the steps of the longest.
 const CASES: u32 = 80;
 const STEPS: usize = 100;
+/// After how many steps `status` is asked for, too.
+const STATUS_EVERY: usize = 5;
 /// How long to look for a shorter sequence that fails, ms.
 const SHRINK_FOR: u32 = 20_000;
 
@@ -68,6 +70,9 @@ async fn case(redis: &mut Redis, queue: &Queue, ops: &[Op]) -> (String, Result<(
     let mut result = Ok(());
     for (at, op) in ops.iter().enumerate() {
         result = world.step(op).await;
+        if result.is_ok() && at % STATUS_EVERY == 0 {
+            result = world.status().await;
+        }
         let _ = writeln!(log, "{:3}. {op:?}", at + 1);
         tell(&mut log, &mut world);
         if result.is_err() {

@@ -26,11 +26,12 @@ const STAYS: [&str; 8] = [
 /// Runs everything, once more each key, and looks at what is left.
 pub(super) async fn drain(world: &mut World<'_>) -> Checked {
     world.tell("everything is run to its end".into());
+    world.status().await?;
     run_all(world).await?;
     prop_assert!(world.model.owed.is_empty(), "changes that no run has seen: {:?}", world.model.owed);
-    prop_assert!(world.model.unsaid.is_empty(), "payloads that no run has had: {:?}", world.model.unsaid);
+    prop_assert!(world.model.unsaid.is_empty(), "words that no run has said: {:?}", world.model.unsaid);
     // What skipped runs left of counts goes with the next success.
-    world.enqueue(RecordAction::Update, Lane::First, &KEYS, false, false).await?;
+    world.enqueue(RecordAction::Update, Lane::First, &KEYS, None, false).await?;
     world.look().await?;
     run_all(world).await?;
     prop_assert!(world.model.letters.iter().all(|letter| letter.resolved), "a success resolves the letters of its key");
@@ -43,6 +44,7 @@ pub(super) async fn drain(world: &mut World<'_>) -> Checked {
         world.look().await?;
         run_all(world).await?;
     }
+    world.status().await?;
     nothing_left(world).await
 }
 
@@ -62,7 +64,7 @@ async fn run_all(world: &mut World<'_>) -> Checked {
         }
         world.tend().await?;
         world.look().await?;
-        world.reclaim(0, 100).await?;
+        world.reclaim(0, 100, 100).await?;
         world.look().await?;
         if world.has_jobs(100) {
             world.next(1, 100, 100).await?;

@@ -9,7 +9,7 @@ use proptest::test_runner::TestCaseError;
 use redis::aio::MultiplexedConnection;
 
 use super::again;
-use super::ops::{ACTIONS, KEYS};
+use super::ops::{ACTIONS, KEYS, WORDS};
 use super::reference::{Entry, Kind, Letter, Model, Place};
 
 pub(super) type Checked<T = ()> = Result<T, TestCaseError>;
@@ -25,6 +25,13 @@ pub(super) struct Given {
 type Entries = Vec<(String, HashMap<String, String>)>;
 /// What XPENDING answers: id, worker, ms since it was delivered or renewed, deliveries.
 type Givens = Vec<(String, String, u64, u64)>;
+
+/// What a pipeline answers, one after the other.
+type Answers = std::vec::IntoIter<redis::Value>;
+
+fn answer<T: redis::FromRedisValue>(answers: &mut Answers) -> T {
+    redis::from_redis_value(answers.next().unwrap()).unwrap()
+}
 
 /// Both streams with their pending lists; each id with its lane.
 #[derive(Debug, Default)]
@@ -63,15 +70,23 @@ pub(super) fn pending_set(action: RecordAction, lane: Lane) -> String {
 impl Streams {
     pub(super) async fn read(raw: &mut MultiplexedConnection) -> Self {
         let mut pipe = redis::pipe();
+        Self::ask(&mut pipe);
+        Self::read_from(&mut pipe.query_async::<Vec<redis::Value>>(raw).await.unwrap().into_iter())
+    }
+
+    fn ask(pipe: &mut redis::Pipeline) {
         for lane in Lane::ALL {
             pipe.cmd("XRANGE").arg(stream(lane)).arg("-").arg("+");
             pipe.cmd("XPENDING").arg(stream(lane)).arg("workers").arg("-").arg("+").arg(10_000);
         }
-        let (entries, given, swept, swept_given): (Entries, Givens, Entries, Givens) =
-            pipe.query_async(raw).await.unwrap();
+    }
+
+    fn read_from(answers: &mut Answers) -> Self {
         let mut streams = Self::default();
-        streams.add(Lane::First, entries, given);
-        streams.add(Lane::Sweep, swept, swept_given);
+        for lane in Lane::ALL {
+            let (entries, given) = (answer(answers), answer(answers));
+            streams.add(lane, entries, given);
+        }
         streams
     }
 
@@ -107,20 +122,37 @@ pub(super) fn changed(before: &Everything, after: &Everything) -> Vec<String> {
 
 /// Holds all of Redis against the model, and learns the ids of what is new.
 pub(super) async fn compare(queue: &Queue, raw: &mut MultiplexedConnection, model: &mut Model) -> Checked<Streams> {
-    let streams = Streams::read(raw).await;
-    entries(&streams, model)?;
     let mut pipe = redis::pipe();
+    Streams::ask(&mut pipe);
     pipe.cmd("MGET").arg(KEYS.map(lock).as_slice());
     for (action, lane) in sets() {
         pipe.cmd("SMEMBERS").arg(pending_set(action, lane));
     }
-    pipe.cmd("XLEN").arg("jobs:vmh:done");
-    let mut found: Vec<redis::Value> = pipe.query_async(raw).await.unwrap();
-    let done: usize = redis::from_redis_value(found.pop().unwrap_or(redis::Value::Nil)).unwrap();
-    prop_assert_eq!(done, model.done, "finished runs");
-    locks(redis::from_redis_value(found.remove(0)).unwrap(), model)?;
-    pending(found.into_iter().map(|set| redis::from_redis_value(set).unwrap()).collect(), model)?;
-    letters(queue, model).await?;
+    pipe.cmd("ZCARD").arg("jobs:vmh:scheduled").cmd("HLEN").arg("jobs:vmh:parked").cmd("XLEN").arg("jobs:vmh:done");
+    pipe.cmd("XRANGE").arg("jobs:vmh:dead").arg("-").arg("+").cmd("HKEYS").arg("jobs:vmh:dead:resolved");
+    let mut answers = pipe.query_async::<Vec<redis::Value>>(raw).await.unwrap().into_iter();
+    let streams = Streams::read_from(&mut answers);
+    entries(&streams, model)?;
+    locks(answer(&mut answers), model)?;
+    pending(sets().map(|_| answer(&mut answers)).collect(), model)?;
+    let waiting = model.scheduled.values().filter(|job| job.waiting).count();
+    let numbers = [waiting, model.parked.len(), model.done];
+    let found: [usize; 3] = std::array::from_fn(|_| answer(&mut answers));
+    prop_assert_eq!(found, numbers, "scheduled, parked, done");
+    let (dead, resolved): (Entries, HashSet<String>) = (answer(&mut answers), answer(&mut answers));
+    prop_assert!(resolved.iter().all(|id| dead.iter().any(|(dead, _)| dead == id)), "resolved, and not there");
+    let learned: Vec<(&str, bool)> = dead.iter().map(|(id, _)| (id.as_str(), resolved.contains(id))).collect();
+    let known: Vec<(&str, bool)> =
+        model.letters.iter().map(|letter| (letter.id.as_deref().unwrap_or_default(), letter.resolved)).collect();
+    if learned != known {
+        letters(queue, model).await?;
+    }
+    prop_assert!(model.lost().is_none(), "a change of {:?} is followed by no run that begins later", model.lost());
+    Ok(streams)
+}
+
+/// What `status` would show.
+pub(super) async fn status(queue: &Queue, model: &Model) -> Checked {
     let stats = again(async || queue.stats(chrono::Utc::now()).await).await?.flows["vmh"];
     let given = model.entries.iter().filter(|entry| entry.place != Place::Ready).count();
     let places = |numbers: [u64; 6]| {
@@ -137,8 +169,7 @@ pub(super) async fn compare(queue: &Queue, raw: &mut MultiplexedConnection, mode
     ];
     let found = [stats.ready, stats.sweep, stats.running, stats.scheduled, stats.parked, stats.dead];
     prop_assert_eq!(places(found), places(expected.map(|n| n as u64)), "the numbers of status");
-    prop_assert!(model.lost().is_none(), "a change of {:?} is followed by no run that begins later", model.lost());
-    Ok(streams)
+    Ok(())
 }
 
 /// Each entry of the model is in its stream, and nothing else is.
@@ -178,7 +209,7 @@ fn fits(entry: &Entry, fields: &HashMap<String, String>) -> bool {
     let attempt = fields.get("attempt").map_or(Ok(0), |text| text.parse());
     fields.get("topic") == Some(&entry.job.kind.topic().to_string())
         && fields.get("key").map(String::as_str) == Some(entry.job.kind.key)
-        && fields.get("payload") == entry.job.payload.as_ref()
+        && fields.get("payload") == entry.job.kind.payload().as_ref()
         && attempt.is_ok_and(|failures| entry.job.failures.holds(failures))
 }
 
@@ -201,13 +232,18 @@ fn sets() -> impl Iterator<Item = (RecordAction, Lane)> {
     ACTIONS.into_iter().flat_map(|action| Lane::ALL.map(|lane| (action, lane)))
 }
 
+/// What stands in the pending set for a job.
+fn member(kind: Kind) -> String {
+    kind.payload().map_or_else(|| kind.key.to_owned(), |payload| format!("{} {payload}", kind.key))
+}
+
 /// What is pending waits: else a later webhook would be swallowed. What must be coalesced is pending.
 fn pending(found: Vec<HashSet<String>>, model: &mut Model) -> Checked {
     model.seen_pending.clear();
     for ((action, lane), found) in sets().zip(found) {
-        for key in KEYS {
-            let kind = Kind { action, key, lane };
-            let is_pending = found.contains(key);
+        for (key, words) in KEYS.iter().flat_map(|key| WORDS.map(|words| (*key, words))) {
+            let kind = Kind { action, key, lane, words };
+            let is_pending = found.contains(&member(kind));
             prop_assert!(
                 !is_pending || model.waits(kind),
                 "{kind} is pending and waits nowhere: the next is swallowed"
@@ -217,6 +253,8 @@ fn pending(found: Vec<HashSet<String>>, model: &mut Model) -> Checked {
                 model.seen_pending.insert(kind);
             }
         }
+        let known = model.seen_pending.iter().filter(|kind| (kind.action, kind.lane) == (action, lane)).count();
+        prop_assert_eq!(found.len(), known, "pending, and nobody asked for it: {:?}", found);
     }
     Ok(())
 }
@@ -246,5 +284,5 @@ fn is_letter(letter: &Letter, there: &DeadLetter) -> bool {
         && there.topic.as_deref() == Some(&kind.topic().to_string())
         && there.key.as_deref() == Some(kind.key)
         && there.fields.get("lane").map(String::as_str) == Some(kind.lane.name())
-        && there.fields.get("payload") == letter.job.payload.as_ref()
+        && there.fields.get("payload") == kind.payload().as_ref()
 }

@@ -7,6 +7,8 @@ use proptest::prelude::*;
 pub(super) const KEYS: [&str; 3] = ["a", "b", "c"];
 /// The actions that ask for a run of a record. All of one record share its lock.
 pub(super) const ACTIONS: [RecordAction; 3] = [RecordAction::Create, RecordAction::Update, RecordAction::SyncCheck];
+/// What a job may have to say to its handler, by number: mostly nothing.
+pub(super) const WORDS: [Option<u8>; 3] = [None, Some(1), Some(2)];
 /// How many worker processes there are at any time.
 pub(super) const WORKERS: usize = 3;
 
@@ -19,14 +21,13 @@ pub(super) enum Op {
         action: RecordAction,
         lane: Lane,
         keys: Vec<&'static str>,
-        payload: bool,
+        words: Option<u8>,
         twice: bool,
     },
-    /// A person writes a job with XADD; no pending set knows of it.
+    /// A person writes a job into each lane with XADD, under one id; no pending set knows of them.
     ByHand {
         action: RecordAction,
-        lane: Lane,
-        key: &'static str,
+        keys: [&'static str; 2],
     },
     /// A worker asks for jobs.
     Next {
@@ -38,6 +39,7 @@ pub(super) enum Op {
     Reclaim {
         worker: usize,
         free: usize,
+        sweep: usize,
     },
     /// Redis delivers, and the answer never arrives.
     LostRead {
@@ -128,11 +130,11 @@ fn op() -> impl Strategy<Value = Op> {
     let worker = || 0..WORKERS;
     let which = || 0..6_usize;
     prop_oneof![
-        20 => (action(), lane(), prop::collection::vec(key(), 1..4), prop::bool::weighted(0.2), prop::bool::weighted(0.1))
-            .prop_map(|(action, lane, keys, payload, twice)| Op::Enqueue { action, lane, keys, payload, twice }),
-        2 => (action(), lane(), key()).prop_map(|(action, lane, key)| Op::ByHand { action, lane, key }),
+        20 => (action(), lane(), prop::collection::vec(key(), 1..4), words(), prop::bool::weighted(0.1))
+            .prop_map(|(action, lane, keys, words, twice)| Op::Enqueue { action, lane, keys, words, twice }),
+        4 => (action(), [key(), key()]).prop_map(|(action, keys)| Op::ByHand { action, keys }),
         20 => (worker(), 1..6_usize, 0..4_usize).prop_map(|(worker, free, sweep)| Op::Next { worker, free, sweep }),
-        6 => (worker(), 1..6_usize).prop_map(|(worker, free)| Op::Reclaim { worker, free }),
+        6 => (worker(), 1..6_usize, 0..4_usize).prop_map(|(worker, free, sweep)| Op::Reclaim { worker, free, sweep }),
         2 => (worker(), lane(), 1..3_usize).prop_map(|(worker, lane, count)| Op::LostRead { worker, lane, count }),
         24 => (which(), prop::collection::vec((which(), verb()), 1..4), prop::bool::weighted(0.1))
             .prop_map(|(who, ends, twice)| Op::Finish { who, ends, twice }),
@@ -150,6 +152,10 @@ fn op() -> impl Strategy<Value = Op> {
         3 => which().prop_map(|which| Op::Discard { which }),
         1 => Just(Op::Restart),
     ]
+}
+
+fn words() -> impl Strategy<Value = Option<u8>> {
+    prop_oneof![8 => Just(WORDS[0]), 1 => Just(WORDS[1]), 1 => Just(WORDS[2])]
 }
 
 fn key() -> impl Strategy<Value = &'static str> {

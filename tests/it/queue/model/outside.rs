@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::again;
 use super::look::{self, Checked, Id, lock, pending_set, stream};
 use super::reference::{Kind, Place};
-use super::world::{ABANDONED, LEASE, World, choose, entities};
+use super::world::{ABANDONED, LEASE, World, choose, connect, entities};
 
 impl World<'_> {
     pub(super) async fn enqueue(
@@ -14,25 +14,24 @@ impl World<'_> {
         action: RecordAction,
         lane: Lane,
         keys: &[&'static str],
-        payload: bool,
+        words: Option<u8>,
         twice: bool,
     ) -> Checked {
-        self.payloads += usize::from(payload);
-        let payload = payload.then(|| format!(r#"{{"n":{}}}"#, self.payloads));
         let mut expected = Vec::new();
         for (at, key) in keys.iter().copied().enumerate() {
-            if !keys[..at].contains(&key) && self.model.enqueue(Kind { action, key, lane }, payload.clone()) {
+            if !keys[..at].contains(&key) && self.model.enqueue(Kind { action, key, lane, words }) {
                 expected.push(key.to_owned());
             }
         }
         let all: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
-        let topic = Kind { action, key: "", lane }.topic();
-        let mut batch = Batch::new(topic, lane, &all, "test");
+        let kind = Kind { action, key: "", lane, words };
+        let payload = kind.payload();
+        let mut batch = Batch::new(kind.topic(), lane, &all, "test");
         batch.payload = payload.as_deref();
         let enqueued = again(async || self.queue.enqueue(&batch).await).await?;
         self.tell(format!("new: {:?}", enqueued.new));
         prop_assert_eq!(enqueued.new, expected, "which were not queued yet");
-        if twice && payload.is_none() {
+        if twice {
             let before = look::everything(&mut self.raw).await;
             let repeated = again(async || self.queue.enqueue(&batch).await).await?;
             prop_assert_eq!(repeated.new.len(), 0, "the same once more");
@@ -41,11 +40,22 @@ impl World<'_> {
         Ok(())
     }
 
-    pub(super) async fn by_hand(&mut self, kind: Kind) {
-        let mut add = redis::cmd("XADD");
-        add.arg(stream(kind.lane)).arg("*").arg("topic").arg(kind.topic().to_string()).arg("key").arg(kind.key);
-        let _: String = add.query_async(&mut self.raw).await.unwrap();
-        self.model.by_hand(kind);
+    pub(super) async fn by_hand(&mut self, action: RecordAction, keys: [&'static str; 2]) {
+        let mut id = "*".to_owned();
+        for (lane, key) in Lane::ALL.into_iter().zip(keys) {
+            let kind = Kind { action, key, lane, words: None };
+            let (topic, mut added) = (kind.topic().to_string(), None);
+            // Where a lane is past that id already, its job has one of its own.
+            for id in [id.as_str(), "*"] {
+                let mut add = redis::cmd("XADD");
+                add.arg(stream(lane)).arg(id).arg("topic").arg(&topic).arg("key").arg(key);
+                if added.is_none() {
+                    added = add.query_async(&mut self.raw).await.ok();
+                }
+            }
+            id = added.unwrap();
+            self.model.by_hand(kind);
+        }
     }
 
     pub(super) async fn lost_read(&mut self, at: usize, lane: Lane, count: usize) {
@@ -145,7 +155,7 @@ impl World<'_> {
     pub(super) async fn restart(&mut self) {
         self.redis.kill();
         self.redis.up();
-        self.raw = self.redis.raw().await;
+        self.raw = connect(self.redis).await;
         self.workers.iter_mut().for_each(|worker| worker.cut_off = true);
     }
 }

@@ -14,23 +14,33 @@ use super::ops::Verb;
 /// Attempts in all, as the model's workers count them.
 pub(super) const ATTEMPTS: u32 = 3;
 
-/// What is coalesced: a topic and a key in a lane.
+/// Whether the words of a retry must be said even where a job with other words replaces it. The queue says the newer
+/// job's only; `true` would have the sequences fail.
+const BOTH_ARE_SAID: bool = false;
+
+/// What is coalesced: a topic, a key and words of its own for the handler (a payload), in a lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Kind {
     pub(super) action: RecordAction,
     pub(super) key: &'static str,
     pub(super) lane: Lane,
+    pub(super) words: Option<u8>,
 }
 
 impl Kind {
     pub(super) fn topic(self) -> Topic {
         Topic::record("beteiligte", self.action)
     }
+
+    pub(super) fn payload(self) -> Option<String> {
+        self.words.map(|words| format!(r#"{{"words":{words}}}"#))
+    }
 }
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.action.name(), self.key)?;
+        self.words.map_or(Ok(()), |words| write!(f, " {words}"))?;
         if self.lane == Lane::Sweep { f.write_str(" (sweep)") } else { Ok(()) }
     }
 }
@@ -62,10 +72,9 @@ impl Count {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Job {
     pub(super) kind: Kind,
-    pub(super) payload: Option<String>,
     pub(super) failures: Count,
 }
 
@@ -100,7 +109,7 @@ pub(super) struct Run {
     lane: Lane,
     id: String,
     failures: u32,
-    payload: Option<String>,
+    words: Option<u8>,
     started: u64,
 }
 
@@ -155,8 +164,8 @@ pub(super) struct Model {
     pub(super) last_lease: u64,
     /// The last change of each key that no run which began later has covered.
     pub(super) owed: BTreeMap<&'static str, u64>,
-    /// Payloads that no run which ended has had.
-    pub(super) unsaid: BTreeSet<(&'static str, String)>,
+    /// Words that were asked for, and when last, that no run which began later has said.
+    pub(super) unsaid: BTreeMap<(&'static str, u8), u64>,
     clock: u64,
 }
 
@@ -206,27 +215,27 @@ impl Model {
         self.runs.get(key).is_some_and(|run| run.lease == lease)
     }
 
-    /// A change is told. Answers whether it is queued anew; if not, a job that waits will see it (Q4). One with words of
-    /// its own for the handler always is.
-    pub(super) fn enqueue(&mut self, kind: Kind, payload: Option<String>) -> bool {
-        let at = self.tick();
-        self.owed.insert(kind.key, at);
-        let new = payload.is_some() || !self.seen_pending.contains(&kind);
-        if payload.is_none() {
-            self.now_pending(kind);
-        }
+    /// A change is told. Answers whether it is queued anew; if not, a job that waits will see it (Q4).
+    pub(super) fn enqueue(&mut self, kind: Kind) -> bool {
+        self.asked(kind);
+        let new = !self.seen_pending.contains(&kind);
         if new {
-            self.unsaid.extend(payload.clone().map(|words| (kind.key, words)));
-            self.add(Job { kind, payload, failures: Count::default() });
+            self.add(Job { kind, failures: Count::default() });
+            self.now_pending(kind);
         }
         new
     }
 
     /// A job that a person wrote, past all coalescing.
     pub(super) fn by_hand(&mut self, kind: Kind) {
+        self.asked(kind);
+        self.add(Job { kind, failures: Count::default() });
+    }
+
+    fn asked(&mut self, kind: Kind) {
         let at = self.tick();
         self.owed.insert(kind.key, at);
-        self.add(Job { kind, payload: None, failures: Count::default() });
+        self.unsaid.extend(kind.words.map(|words| ((kind.key, words), at)));
     }
 
     /// A worker was given this entry. A granted one stays where it is until `grant`.
@@ -240,8 +249,8 @@ impl Model {
         let quiet = self.scheduled.get_mut(kind.key).filter(|scheduled| scheduled.hold && !scheduled.due);
         let Some(quiet) = quiet else { return Verdict::Granted };
         let job = self.entries.remove(at).job;
-        if job.payload.is_some() {
-            // The run that comes after the quiet time would not say its words.
+        if kind.words.is_some() {
+            // The run that comes after the quiet time would not say them.
             self.pending.remove(&kind);
             self.park(job);
             return Verdict::Parked;
@@ -254,19 +263,19 @@ impl Model {
     fn park(&mut self, job: Job) {
         let waiting = self.parked.entry(job.kind.key).or_default();
         // Neither has started, so one later run sees both changes, and has failed as often as either.
-        match waiting.iter_mut().find(|other| other.kind == job.kind && other.payload == job.payload) {
+        match waiting.iter_mut().find(|other| other.kind == job.kind) {
             Some(twin) => twin.failures = twin.failures.larger(job.failures),
             None => waiting.push(job),
         }
     }
 
     /// What a run of this entry is told: it goes on for the retry that it replaces, with its count and, having none of
-    /// its own, with its payload.
+    /// its own, with its words.
     pub(super) fn told(&self, at: usize) -> Job {
-        let mut job = self.entries[at].job.clone();
+        let mut job = self.entries[at].job;
         if let Some(Scheduled { job: kept, .. }) = self.scheduled.get(job.kind.key) {
             job.failures = job.failures.larger(kept.failures);
-            job.payload = job.payload.or_else(|| kept.payload.clone());
+            job.kind.words = job.kind.words.or(kept.kind.words);
         }
         job
     }
@@ -274,19 +283,17 @@ impl Model {
     /// The run of a granted entry begins.
     pub(super) fn grant(&mut self, at: usize, worker: &str, lease: u64, failures: u32) {
         let started = self.tick();
-        let payload = self.told(at).payload;
+        let words = self.told(at).kind.words;
         let entry = &mut self.entries[at];
         entry.place = Place::Given { worker: worker.to_owned(), started: true };
         let (kind, id) = (entry.job.kind, entry.id.clone().unwrap_or_default());
         if let Some(scheduled) = self.scheduled.get_mut(kind.key) {
             scheduled.waiting = false;
-            if scheduled.job.payload != payload {
-                // One run says one thing. Which of two that is must be said here, as nothing else says it.
-                let words = scheduled.job.payload.clone();
-                self.unsaid.retain(|(key, said)| *key != kind.key || Some(said) != words.as_ref());
+            if let Some(dropped) = scheduled.job.kind.words.filter(|kept| Some(*kept) != words && !BOTH_ARE_SAID) {
+                self.unsaid.remove(&(kind.key, dropped));
             }
         }
-        self.runs.insert(kind.key, Run { lease, lane: kind.lane, id, failures, payload, started });
+        self.runs.insert(kind.key, Run { lease, lane: kind.lane, id, failures, words, started });
         self.last_lease = lease;
         self.started(kind);
     }
@@ -300,7 +307,7 @@ impl Model {
         let Some(at) = self.entries.iter().position(|entry| run.is_of(entry)) else { return false };
         let mut job = self.entries.remove(at).job;
         job.failures = Count::exactly(run.failures);
-        job.payload.clone_from(&run.payload);
+        job.kind.words = run.words;
         let failed = |mut job: Job| {
             job.failures = Count::exactly(run.failures + 1);
             job
@@ -338,7 +345,11 @@ impl Model {
     }
 
     fn covered(&mut self, key: &'static str, run: &Run) {
-        self.unsaid.retain(|(of, said)| *of != key || Some(said) != run.payload.as_ref());
+        if let Some(words) = run.words
+            && self.unsaid.get(&(key, words)).is_some_and(|asked| *asked < run.started)
+        {
+            self.unsaid.remove(&(key, words));
+        }
         if self.owed.get(key).is_some_and(|change| *change < run.started) {
             self.owed.remove(key);
         }
@@ -356,10 +367,9 @@ impl Model {
         self.covered(key, run);
     }
 
-    /// The process stops. A job of its kind that is queued already will do instead, unless this one has more to tell.
+    /// The process stops. A job of its kind that is queued already will do instead, unless this one has a count to tell.
     fn back(&mut self, job: Job) {
-        let has_more = job.payload.is_some() || !job.failures.holds(0);
-        if has_more || !self.seen_pending.contains(&job.kind) {
+        if !job.failures.holds(0) || !self.seen_pending.contains(&job.kind) {
             self.now_pending(job.kind);
             self.add(job);
         }
@@ -399,8 +409,7 @@ impl Model {
                 self.letters.push(letter);
                 continue;
             }
-            let at = self.tick();
-            self.owed.insert(kind.key, at);
+            self.asked(kind);
             self.now_pending(kind);
             self.add(Job { failures: Count::default(), ..letter.job });
             replayed += 1;

@@ -33,10 +33,11 @@ impl World<'_> {
         Ok(())
     }
 
-    pub(super) async fn reclaim(&mut self, at: usize, free: usize) -> Checked<usize> {
+    pub(super) async fn reclaim(&mut self, at: usize, free: usize, sweep: usize) -> Checked {
         let worker = &mut self.workers[at];
-        let claimed = again(async || worker.consumer.reclaim(free).await).await?;
-        self.settle(at, claimed, free, |given| given.is_some_and(|given| given.idle >= ABANDONED)).await
+        let claimed = again(async || worker.consumer.reclaim(free, sweep).await).await?;
+        self.settle(at, claimed, free, |given| given.is_some_and(|given| given.idle >= ABANDONED)).await?;
+        Ok(())
     }
 
     /// What a worker was given, in the order of the streams: the model says for each whether it runs, is parked, or
@@ -105,7 +106,7 @@ impl World<'_> {
         let name = &self.workers[at].name;
         self.log.push(format!("{name} runs {}, lease {lease}, attempt {}", expected.kind, job.attempt()));
         prop_assert_eq!((&job.topic, job.key.as_str()), (&expected.kind.topic(), expected.kind.key));
-        prop_assert_eq!(&job.payload, &expected.payload, "the payload of {}", expected.kind);
+        prop_assert_eq!(&job.payload, &expected.kind.payload(), "the payload of {}", expected.kind);
         let failures = expected.failures;
         prop_assert!(failures.holds(job.failures), "{} failed attempts, expected {failures:?}", job.failures);
         prop_assert_eq!(job.errors.len(), job.failures as usize, "an error for each failed attempt");
