@@ -99,19 +99,40 @@ impl Streams {
     }
 }
 
-/// Each key with its value as Redis would dump it.
-pub(super) type Everything = BTreeMap<String, Option<Vec<u8>>>;
+/// Each key with what it holds: a stream and a string as Redis would dump them, others in an order of their own.
+pub(super) type Everything = BTreeMap<String, Vec<Vec<u8>>>;
 
 /// Everything that is in Redis but the times to live, for what must change nothing.
 pub(super) async fn everything(raw: &mut MultiplexedConnection) -> Everything {
-    let mut keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(raw).await.unwrap();
-    keys.sort_unstable();
-    let mut pipe = redis::pipe();
+    let keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(raw).await.unwrap();
+    let (mut types, mut values) = (redis::pipe(), redis::pipe());
     for key in &keys {
-        pipe.cmd("DUMP").arg(key);
+        types.cmd("TYPE").arg(key);
     }
-    let dumps: Vec<Option<Vec<u8>>> = pipe.query_async(raw).await.unwrap();
-    keys.into_iter().zip(dumps).collect()
+    let types: Vec<String> = types.query_async(raw).await.unwrap();
+    for (key, kind) in keys.iter().zip(&types) {
+        match kind.as_str() {
+            "set" => values.cmd("SMEMBERS").arg(key),
+            "hash" => values.cmd("HGETALL").arg(key),
+            "zset" => values.cmd("ZRANGE").arg(key).arg(0).arg(-1).arg("WITHSCORES"),
+            _ => values.cmd("DUMP").arg(key),
+        };
+    }
+    let values: Vec<redis::Value> = values.query_async(raw).await.unwrap();
+    let mut all = Everything::new();
+    for ((key, kind), value) in keys.into_iter().zip(types).zip(values) {
+        let mut parts: Vec<Vec<u8>> = match value {
+            redis::Value::BulkString(dump) => vec![dump],
+            other => redis::from_redis_value(other).unwrap(),
+        };
+        if kind == "hash" {
+            parts = parts.chunks(2).map(<[_]>::concat).collect();
+        }
+        // The members of a set come in an order that looking at them changes.
+        parts.sort_unstable();
+        all.insert(key, parts);
+    }
+    all
 }
 
 /// Which keys differ.
