@@ -20,8 +20,8 @@ demo: ## the product against a sandbox of the outside systems; KEEP=1 leaves it 
 	cargo build --locked -p advosync -p advosync-sandbox --bins
 	@cargo run --locked --quiet -p advosync-sandbox --bin advosync-demo -- $(if $(KEEP),--keep)
 
-bench: ## latency of a single sync, with a release build
+bench: ## speed of the queue beside raw Redis, and of a single sync; SCENARIOS="drain latency" for some of it
 	@.ci/need cc redis
 	@echo "bench: building for release (the first time takes minutes)"
 	cargo build --release --locked -p advosync -p advosync-bench --bins
-	@cargo run --release --locked --quiet -p advosync-bench
+	@cargo run --release --locked --quiet -p advosync-bench -- $(SCENARIOS)

@@ -82,7 +82,9 @@ local function enqueue(keys, args)
   end
   for from = FIRST_KEY, #args, CHUNK do
     local last = math.min(from + CHUNK - 1, #args)
-    local known = call('SMISMEMBER', pending, unpack(members, from, last))
+    -- one key alone: to remember it says whether it was known
+    local single = #args == FIRST_KEY
+    local known = single and { 1 - call('SADD', pending, members[from]) } or call('SMISMEMBER', pending, unpack(members, from, last))
     for i = from, last do
       if known[i - from + 1] == 0 then
         fields[4] = args[i]
@@ -91,7 +93,7 @@ local function enqueue(keys, args)
         already[#already + 1] = i - FIRST_KEY + 1
       end
     end
-    if #already < last - FIRST_KEY + 1 then call('SADD', pending, unpack(members, from, last)) end
+    if not single and #already < last - FIRST_KEY + 1 then call('SADD', pending, unpack(members, from, last)) end
   end
   if mode ~= '' then
     local at = now_ms()
@@ -307,15 +309,16 @@ local HEAD = { retry = 2, hold = 2, dead = 1, back = 3 }
 local function finish(keys, args)
   local stream, scheduled, jobs, parked = keys[1], keys[4], keys[5], keys[6]
   local dead, done, open = keys[8], keys[9], keys[10]
-  local group, cap, n = args[1], args[2], tonumber(args[3])
+  local group, cap, n = args[1], tonumber(args[2]), tonumber(args[3])
   local call, now = redis.call, now_ms()
   local held = call('MGET', unpack(keys, FINISH_KEYS + 1, FINISH_KEYS + n))
-  local stale, succeeded, untouched, buried = {}, {}, {}, {}
+  local stale, succeeded, untouched, buried, kept = {}, {}, {}, {}, {}
   local values, runs, ends = FINISH_ARGS + n, FINISH_ARGS + 2 * n, tonumber(args[4])
   for i = 1, ends do
     if held[i] == args[values + i] then
       succeeded[#succeeded + 1] = keys[FINISH_KEYS + i]
-      call('XADD', done, '*', 'run', args[runs + i])
+      kept[#kept + 1] = 'run'
+      kept[#kept + 1] = args[runs + i]
     else
       stale[#stale + 1] = i
     end
@@ -327,7 +330,8 @@ local function finish(keys, args)
     if verb == 'skip' then
       if live then
         untouched[#untouched + 1] = lock
-        call('XADD', done, '*', 'run', args[at + 1])
+        kept[#kept + 1] = 'run'
+        kept[#kept + 1] = args[at + 1]
       end
       at = at + 2
     else
@@ -363,7 +367,10 @@ local function finish(keys, args)
     table.remove(ids, stale[i])
     table.remove(freed, stale[i])
   end
-  if #succeeded + #untouched > 0 then call('XTRIM', done, 'MAXLEN', '~', cap) end
+  if #kept > 0 then
+    -- what ended together is one entry; as many runs are kept however many of them an entry holds
+    call('XADD', done, 'MAXLEN', '~', math.ceil(2 * cap / #kept), '*', unpack(kept))
+  end
   if call('EXISTS', jobs) == 1 then
     if #succeeded > 0 then call('HDEL', jobs, unpack(succeeded)) end
     if #buried > 0 then call('HDEL', jobs, unpack(buried)) end

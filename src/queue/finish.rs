@@ -41,8 +41,8 @@ pub enum Finished {
     Stale,
 }
 
-/// What is kept of a run that ended well: the field `run` of an entry in the done stream, JSON. One field, because Redis
-/// works for each.
+/// What is kept of a run that ended well: a field `run` of an entry in the done stream, JSON. What ended together is one
+/// entry, because Redis works for each, and for each field.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct RunRecord<'a> {
     pub(super) topic: Cow<'a, str>,

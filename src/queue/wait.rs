@@ -118,11 +118,12 @@ impl Waiter {
         };
         for (id, fields) in of(&done_key) {
             self.seen.done = id;
-            let run = text(&fields, "run").unwrap_or_default();
-            let Ok(run) = serde_json::from_str::<RunRecord<'_>>(&run) else { continue };
-            if self.is_mine(Some(&run.topic), Some(&run.key)) && run.started_at >= self.since.timestamp_millis() {
-                let detail = run.detail.map(Cow::into_owned);
-                return Ok(Some(Ended::Done { result: run.result.into_owned(), detail }));
+            for (_, run) in fields {
+                let Ok(run) = serde_json::from_slice::<RunRecord<'_>>(&run) else { continue };
+                if self.is_mine(Some(&run.topic), Some(&run.key)) && run.started_at >= self.since.timestamp_millis() {
+                    let detail = run.detail.map(Cow::into_owned);
+                    return Ok(Some(Ended::Done { result: run.result.into_owned(), detail }));
+                }
             }
         }
         for (id, fields) in of(&dead_key) {

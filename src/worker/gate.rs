@@ -25,7 +25,7 @@ impl Gate {
     /// Waits for the right to run. Whoever wants to be alone waits for those who run, and everybody else for it; who runs
     /// for minutes is not waited for.
     pub(super) async fn enter(&self, alone: bool) -> Pass {
-        let alone = alone.then(|| tokio::time::timeout(PATIENCE, Arc::clone(&self.0).write_owned()));
+        let alone = alone.then(|| Box::pin(tokio::time::timeout(PATIENCE, Arc::clone(&self.0).write_owned())));
         if let Some(alone) = alone
             && let Ok(alone) = alone.await
         {

@@ -42,7 +42,8 @@ impl Health {
     pub(super) async fn succeeded(&self, queue: &Queue, run: &Run) {
         for watched in self.upstreams.iter().filter(|watched| run.speaks_for(watched.probe.name())) {
             if watched.suspect.swap(false, Ordering::AcqRel)
-                && queue.restore_upstream(watched.probe.name(), Some(run.started_at)).await.is_err()
+                // Rare, and boxed: every run carries what it may come to wait for.
+                && Box::pin(queue.restore_upstream(watched.probe.name(), Some(run.started_at))).await.is_err()
             {
                 watched.suspect.store(true, Ordering::Release);
             }

@@ -184,7 +184,7 @@ impl Pool {
         let run = Run::new(&claimed.claim, claimed.retry_due, options.lease, granted_at);
         let lost = CancellationToken::new();
         let keeping = self.leases.keep(&claimed.claim, &run, &lost);
-        self.runs.spawn(async move {
+        let task = async move {
             let outcome = run_one(&options, &claimed, &run, &lost, &hurry).await;
             let Some(outcome) = outcome else {
                 metrics::counter!("advosync_lost_leases_total", "flow" => options.flow.name()).increment(1);
@@ -193,7 +193,8 @@ impl Pool {
             };
             let finish = Finish { claimed, outcome, worker: options.consumer.clone(), ended_at: run.now() };
             let _ = ended.send(Ended { finish, run, slot, keeping }).await;
-        });
+        };
+        self.runs.spawn(task);
     }
 
     /// The place that a job takes. It was free when the read began; should a read have brought one job more than there
@@ -260,7 +261,8 @@ async fn run_one(
 }
 
 /// Runs a job once it is its turn: a suspect when nothing else runs in this process. Answers what becomes of it, and
-/// whether the handler is to be told; `None`: the lease was lost.
+/// whether the handler is to be told; `None`: the lease was lost. What is rare is boxed: every run is moved about with
+/// all that it may come to wait for.
 async fn entered(
     options: &Options,
     handler: &dyn Handler,
@@ -276,7 +278,7 @@ async fn entered(
             alone = suspicion.alone,
             "workers died while they ran this job; it runs alone in this process"
         );
-        match options.queue.begin_alone(&options.consumer, &claimed.claim.lease()).await {
+        match Box::pin(options.queue.begin_alone(&options.consumer, &claimed.claim.lease())).await {
             Ok(true) => {}
             Ok(false) => return None,
             Err(_) => return Some((Outcome::Back, false)),
@@ -295,7 +297,7 @@ async fn entered(
         Ok(Err(failure)) => failure,
         Err(panic) => return Some((panicked(job, panic.as_ref()), false)),
     };
-    let breaker = report(options, &failure, job).await;
+    let breaker = Box::pin(report(options, &failure, job)).await;
     let outcome = outcome(&failure, job, &options.retries, breaker, rand::random())?;
     if !matches!(failure, Failure::Skip { .. }) {
         tracing::warn!(error = %failure, "a run did not succeed");

@@ -5,12 +5,12 @@ use std::time::Duration;
 use advosync::queue::{Batch, Lane, RecordAction, Topic};
 use advosync_sandbox::{BETEILIGTE, CBETEILIGTE, System};
 use anyhow::{Context, Result, bail};
+use redis::AsyncCommands;
 use redis::streams::{StreamReadOptions, StreamReadReply};
-use redis::{AsyncCommands, AsyncConnectionConfig};
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::Figure;
+use crate::report::{Better, Figure, Goal};
 use crate::world::World;
 
 /// How often each kind is measured.
@@ -60,10 +60,7 @@ struct Runs<'a> {
 
 impl<'a> Runs<'a> {
     async fn new(world: &'a World) -> Result<Self> {
-        let patient = AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_secs(30)));
-        let done = redis::Client::open(world.redis_url.as_str())?
-            .get_multiplexed_async_connection_with_config(&patient)
-            .await?;
+        let done = world.redis.connect().await?;
         Ok(Self { world, done, last: "0".to_owned() })
     }
 
@@ -81,7 +78,9 @@ impl<'a> Runs<'a> {
         let took = begin.elapsed();
         let entry = read.and_then(|mut read| read.keys.pop()?.ids.pop()).context("no job ended within 20 s")?;
         self.last.clone_from(&entry.id);
-        Ok((took, entry.get("result").unwrap_or_default()))
+        let run: String = entry.get("run").context("an entry of the done stream without a run")?;
+        let run: serde_json::Value = serde_json::from_str(&run)?;
+        Ok((took, run["result"].as_str().unwrap_or_default().to_owned()))
     }
 
     async fn series(
@@ -121,8 +120,16 @@ impl<'a> Runs<'a> {
             each(advoware),
             each(espocrm)
         );
-        let figure =
-            |suffix: &str, value, unit, goal| Figure { name: format!("sync_{name}_{suffix}"), value, unit, goal };
+        let figure = |suffix: &str, value, unit, goal: Option<f64>| Figure {
+            name: format!("sync_{name}_{suffix}"),
+            value,
+            raw: None,
+            ratio: None,
+            spread: None,
+            unit,
+            better: Better::Less,
+            goal: goal.map(Goal::Value),
+        };
         Ok(vec![
             figure("p50", at(50), "ms", goal),
             figure("p99", at(99), "ms", goal),

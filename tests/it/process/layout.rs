@@ -21,7 +21,7 @@ fn any_role_sets_it_up() {
         let redis = Redis::start();
         let home = Home::at(&redis);
         let process = home.ready(role);
-        assert_eq!(redis.cli(&["HGET", "advosync:layout", "layout"]), "1", "{role}");
+        assert_eq!(redis.cli(&["HGET", "advosync:layout", "layout"]), "2", "{role}");
         assert!(functions(&redis).contains(&"advosync_admin".to_owned()), "{role}");
         for stream in ["jobs:vmh", "jobs:vmh:sweep", "jobs:calendar", "jobs:calendar:sweep"] {
             assert!(redis.cli(&["XINFO", "GROUPS", stream]).starts_with("name\nworkers\n"), "{role}");
@@ -42,7 +42,7 @@ fn migrate_is_safe_to_repeat_and_safe_at_the_same_time() {
     assert_eq!(both.iter().filter(|said| said.contains("nothing to do")).count(), 1, "{both:?}");
     let before = (redis.cli(&["HGETALL", "advosync:layout"]), functions(&redis));
     let again = home.run(&["migrate"]).with_code(0);
-    assert_eq!(again.stdout, "layout 1 is in place, nothing to do\n");
+    assert_eq!(again.stdout, "layout 2 is in place, nothing to do\n");
     assert!(home.run(&["migrate", "--dry-run"]).with_code(0).stdout.contains("nothing to do"));
     assert_eq!((redis.cli(&["HGETALL", "advosync:layout"]), functions(&redis)), before);
     assert_eq!(redis.cli(&["KEYS", "*migrat*"]), "", "the guard is given back");
@@ -88,11 +88,11 @@ fn a_newer_layout_that_serves_this_binary_is_no_reason_to_refuse() {
     let redis = Redis::start();
     let home = Home::at(&redis);
     home.run(&["migrate"]).with_code(0);
-    redis.cli(&["HSET", "advosync:layout", "layout", "2", "serves_from", "1", "serves_to", "2"]);
+    redis.cli(&["HSET", "advosync:layout", "layout", "3", "serves_from", "1", "serves_to", "3"]);
     let ingress = home.ready("ingress");
     assert_eq!(ingress.http().post(WEBHOOK, r#"[{"id":"a"}]"#).status, 200);
     ingress.stop().with_code(0);
-    assert_eq!(redis.cli(&["HGET", "advosync:layout", "layout"]), "2", "it is not taken back");
+    assert_eq!(redis.cli(&["HGET", "advosync:layout", "layout"]), "3", "it is not taken back");
 }
 
 #[test]

@@ -66,7 +66,7 @@ async fn a_dead_letter_is_replayed_from_the_console() {
     let replayed = post(&format!("form_key={}", form_key(&page)));
     assert_eq!((replayed.status, replayed.headers["location"].as_str()), (303, "/console/dead?done=replayed"));
     assert_eq!(redis.cli(&["XLEN", "jobs:vmh:dead"]), "0");
-    until("the job is done", || redis.cli(&["XRANGE", "jobs:vmh:done", "-", "+"]).contains("\nresult\n"));
+    until("the job is done", || redis.cli(&["XRANGE", "jobs:vmh:done", "-", "+"]).contains(r#""result":"#));
     let again = post(&format!("form_key={}", form_key(&page)));
     assert_eq!(again.status, 404, "it was replayed already");
     up.stop().with_code(0);

@@ -29,7 +29,7 @@ fn it_starts_a_redis_of_its_own_that_others_find() {
     assert_eq!(std::path::Path::new(&setting("dir")), home.path("data/redis").canonicalize().unwrap());
 
     // Other commands find it there, and on its one port `up` serves everything.
-    assert_eq!(home.run(&["migrate"]).with_code(0).stdout, "layout 1 is in place, nothing to do\n");
+    assert_eq!(home.run(&["migrate"]).with_code(0).stdout, "layout 2 is in place, nothing to do\n");
     assert_eq!(home.run(&["record", "beteiligte", "abc"]).with_code(0).stdout, "beteiligte abc: queued\n");
     assert_eq!(home.run(&["record", "beteiligte", "abc"]).with_code(0).stdout, "beteiligte abc: queued already\n");
     assert_eq!(home.redis_cli(&["SMEMBERS", "vmh:beteiligte:sync_check_pending"]), "abc");
@@ -51,7 +51,7 @@ fn its_data_folder_and_database_can_be_chosen() {
     let up = home.ready("up");
     let url = std::fs::read_to_string(home.path("else/where/redis.url")).unwrap();
     assert!(url.ends_with("/4"), "{url}");
-    assert_eq!(redis_cli(&url, &["HGET", "advosync:layout", "layout"]), "1");
+    assert_eq!(redis_cli(&url, &["HGET", "advosync:layout", "layout"]), "2");
     assert!(!home.path("data").exists());
     up.stop().with_code(0);
     assert!(files(&home.path("else/where/redis")).iter().any(|file| file.extension().is_some_and(|it| it == "aof")));
@@ -163,7 +163,7 @@ fn with_a_redis_configured_it_starts_none() {
     let redis = Redis::start();
     let home = Home::at(&redis);
     let up = home.ready("up");
-    assert_eq!(redis.cli(&["HGET", "advosync:layout", "layout"]), "1");
+    assert_eq!(redis.cli(&["HGET", "advosync:layout", "layout"]), "2");
     assert!(!home.path("data/redis").exists());
     up.stop().with_code(0);
     assert_eq!(redis.cli(&["PING"]), "PONG", "a Redis of somebody else's goes on");
