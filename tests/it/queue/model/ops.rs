@@ -173,13 +173,13 @@ fn lane() -> impl Strategy<Value = Lane> {
 fn verb() -> impl Strategy<Value = Verb> {
     let far = || any::<bool>();
     prop_oneof![
-        6 => Just(Verb::Done),
+        5 => Just(Verb::Done),
         2 => Just(Verb::Skip),
         3 => Just(Verb::Fail),
         3 => far().prop_map(|far| Verb::Retry { far }),
         1 => far().prop_map(|far| Verb::Later { far }),
         3 => far().prop_map(|far| Verb::Hold { far }),
         4 => Just(Verb::Dead),
-        2 => Just(Verb::Back),
+        4 => Just(Verb::Back),
     ]
 }

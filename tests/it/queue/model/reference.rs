@@ -158,8 +158,9 @@ pub(super) struct Model {
     pub(super) pending: HashSet<Kind>,
     /// The pending ids as they were last seen in Redis, somewhere between `pending` and what waits.
     pub(super) seen_pending: HashSet<Kind>,
-    /// Finished runs.
+    /// Runs that ended well since somebody looked, and the entry that told of the last one before.
     pub(super) done: usize,
+    pub(super) last_done: Option<String>,
     /// The newest lease number.
     pub(super) last_lease: u64,
     /// The last change of each key that no run which began later has covered.
