@@ -27,7 +27,7 @@ use self::world::World;
 use crate::support::redis::Redis;
 
 /// Sequences, and the steps of the longest.
-const CASES: u32 = 100;
+const CASES: u32 = 140;
 const STEPS: usize = 100;
 /// After how many steps `status` is asked for, too.
 const STATUS_EVERY: usize = 5;

@@ -59,7 +59,7 @@ async fn run_all(world: &mut World<'_>) -> Checked {
             world.finish(at, &ends, false).await?;
         }
         for key in KEYS {
-            world.lease_runs_out(key, usize::MAX).await;
+            world.lease_runs_out(key).await;
             world.due(key).await;
         }
         world.tend().await?;

@@ -26,6 +26,8 @@ type Entries = Vec<(String, HashMap<String, String>)>;
 /// What XPENDING answers: id, worker, ms since it was delivered or renewed, deliveries.
 type Givens = Vec<(String, String, u64, u64)>;
 
+/// What XRANGE answers where a field's name may stand more than once.
+type Told = Vec<(String, Vec<(String, String)>)>;
 /// What a pipeline answers, one after the other.
 type Answers = std::vec::IntoIter<redis::Value>;
 
@@ -161,7 +163,7 @@ pub(super) async fn compare(queue: &Queue, raw: &mut MultiplexedConnection, mode
     let waiting = model.scheduled.values().filter(|job| job.waiting).count();
     let found: [usize; 2] = std::array::from_fn(|_| answer(&mut answers));
     prop_assert_eq!(found, [waiting, model.parked.len()], "scheduled, parked");
-    done(answer(&mut answers), model)?;
+    done(&answer::<Told>(&mut answers), model)?;
     let (dead, resolved): (Entries, HashSet<String>) = (answer(&mut answers), answer(&mut answers));
     prop_assert!(resolved.iter().all(|id| dead.iter().any(|(dead, _)| dead == id)), "resolved, and not there");
     let learned: Vec<(&str, bool)> = dead.iter().map(|(id, _)| (id.as_str(), resolved.contains(id))).collect();
@@ -175,7 +177,7 @@ pub(super) async fn compare(queue: &Queue, raw: &mut MultiplexedConnection, mode
 }
 
 /// Each run that ended well since the last look is told once; what ended together is one entry.
-fn done(new: Vec<(String, Vec<(String, String)>)>, model: &mut Model) -> Checked {
+fn done(new: &Told, model: &mut Model) -> Checked {
     let runs = new.iter().flat_map(|(_, fields)| fields).filter(|(name, _)| name == "run").count();
     prop_assert_eq!(runs, std::mem::take(&mut model.done), "finished runs that are told");
     if let Some((id, _)) = new.last() {

@@ -163,7 +163,7 @@ fn key() -> impl Strategy<Value = &'static str> {
 }
 
 fn action() -> impl Strategy<Value = RecordAction> {
-    prop_oneof![1 => Just(ACTIONS[0]), 3 => Just(ACTIONS[1]), 1 => Just(ACTIONS[2])]
+    prop_oneof![1 => Just(ACTIONS[0]), 4 => Just(ACTIONS[1]), 1 => Just(ACTIONS[2])]
 }
 
 fn lane() -> impl Strategy<Value = Lane> {
@@ -175,8 +175,8 @@ fn verb() -> impl Strategy<Value = Verb> {
     prop_oneof![
         5 => Just(Verb::Done),
         2 => Just(Verb::Skip),
-        3 => Just(Verb::Fail),
-        3 => far().prop_map(|far| Verb::Retry { far }),
+        4 => Just(Verb::Fail),
+        4 => far().prop_map(|far| Verb::Retry { far }),
         1 => far().prop_map(|far| Verb::Later { far }),
         3 => far().prop_map(|far| Verb::Hold { far }),
         4 => Just(Verb::Dead),

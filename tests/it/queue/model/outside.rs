@@ -4,7 +4,7 @@ use advosync::queue::{Batch, Flow, Lane, RecordAction, Selection};
 use proptest::prelude::*;
 
 use super::again;
-use super::look::{self, Checked, Id, lock, pending_set, stream};
+use super::look::{self, Checked, lock, pending_set, stream};
 use super::reference::{Kind, Place};
 use super::world::{ABANDONED, LEASE, World, choose, connect, entities};
 
@@ -70,25 +70,17 @@ impl World<'_> {
     }
 
     /// The time after which a lease that nobody renews is over: the lock expires, the entry is idle for long.
-    pub(super) async fn lease_runs_out(&mut self, key: &'static str, losses: usize) {
-        let mut idle = redis::pipe();
-        let mut lost = Vec::new();
+    pub(super) async fn lease_runs_out(&mut self, key: &'static str) {
+        let mut pipe = redis::pipe();
         for entry in self.model.entries.iter().filter(|entry| entry.job.kind.key == key) {
-            let Place::Given { worker, started } = &entry.place else { continue };
-            let id = entry.id.as_deref().unwrap_or_default();
-            let at = (entry.job.kind.lane, Id::of(id));
-            if *started && self.lost.iter().filter(|lost| **lost == at).count() >= losses {
-                return;
-            }
-            lost.extend(started.then_some(at));
+            let Place::Given { worker, .. } = &entry.place else { continue };
             let ms = (ABANDONED + LEASE).as_millis().to_string();
-            let claim = idle.cmd("XCLAIM").arg(stream(entry.job.kind.lane)).arg("workers").arg(worker);
-            claim.arg(0).arg(id).arg("IDLE").arg(ms).arg("JUSTID");
+            let idle = pipe.cmd("XCLAIM").arg(stream(entry.job.kind.lane)).arg("workers").arg(worker);
+            idle.arg(0).arg(entry.id.as_deref().unwrap_or_default()).arg("IDLE").arg(ms).arg("JUSTID");
         }
-        self.lost.extend(lost);
+        pipe.cmd("DEL").arg(lock(key));
+        let _: Vec<redis::Value> = pipe.query_async(&mut self.raw).await.unwrap();
         self.tell(format!("of {key}"));
-        idle.cmd("DEL").arg(lock(key));
-        let _: Vec<redis::Value> = idle.query_async(&mut self.raw).await.unwrap();
         self.model.lease_runs_out(key);
     }
 

@@ -103,8 +103,9 @@ impl World<'_> {
     pub(super) fn begin(&mut self, at: usize, place: usize, claimed: &Claimed, expected: &Job) -> Checked {
         let job = &claimed.job;
         let lease = lease_of(claimed);
+        let run = self.nth(lease);
         let name = &self.workers[at].name;
-        self.log.push(format!("{name} runs {}, lease {lease}, attempt {}", expected.kind, job.attempt()));
+        self.log.push(format!("{name} runs {}, {run}, attempt {}", expected.kind, job.attempt()));
         prop_assert_eq!((&job.topic, job.key.as_str()), (&expected.kind.topic(), expected.kind.key));
         prop_assert_eq!(&job.payload, &expected.kind.payload(), "the payload of {}", expected.kind);
         let failures = expected.failures;
@@ -126,7 +127,9 @@ impl World<'_> {
             let lease = lease_of(&claimed);
             let key = KEYS.into_iter().find(|key| *key == claimed.job.key).unwrap_or_default();
             let moved = self.model.finish(key, lease, *verb);
-            self.log.push(format!("lease {lease} of {key} ends as {verb:?}{}", if moved { "" } else { ", too late" }));
+            let late = if moved { "" } else { ", too late" };
+            let run = self.nth(lease);
+            self.tell(format!("{run} of {key} ends as {verb:?}{late}"));
             expected.push(if moved { Finished::Moved } else { Finished::Stale });
             let outcome = outcome(*verb, &claimed);
             let worker = self.workers[at].name.clone();
@@ -135,10 +138,10 @@ impl World<'_> {
         if batch.is_empty() {
             return Ok(());
         }
-        let before = match expected.contains(&Finished::Moved) {
-            true => None,
-            false => Some(look::everything(&mut self.raw).await),
-        };
+        let mut before = None;
+        if !expected.contains(&Finished::Moved) {
+            before = Some(look::everything(&mut self.raw).await);
+        }
         let finished = again(async || self.queue.finish(&batch).await).await?;
         prop_assert_eq!(&finished, &expected, "what redis says to the ends");
         if let Some(before) = before {
@@ -161,29 +164,21 @@ impl World<'_> {
 
     pub(super) fn drop_run(&mut self, at: usize, which: usize) {
         let held = &mut self.workers[at].held;
-        if !held.is_empty() {
-            let gone = held.remove(which % held.len());
-            let gone = lease_of(&gone);
-            self.tell(format!("lease {gone}"));
-        }
+        let gone = held.remove(which % held.len());
+        let run = self.nth(lease_of(&gone));
+        self.tell(run);
     }
 
     pub(super) async fn renew(&mut self, at: usize) -> Checked {
-        let worker = &self.workers[at];
-        let leases: Vec<Lease> = worker.held.iter().map(|held| held.claim.lease()).collect();
-        let live =
-            |held: &Claimed| self.model.is_live(&held.job.key, look::lease_number(held.claim.fence().1).unwrap_or(0));
-        let expected: Vec<bool> = worker.held.iter().map(live).collect();
-        if leases.is_empty() {
-            return Ok(());
+        let leases: Vec<Lease> = self.workers[at].held.iter().map(|held| held.claim.lease()).collect();
+        let live = |held: &Claimed| self.model.is_live(&held.job.key, lease_of(held));
+        let expected: Vec<bool> = self.workers[at].held.iter().map(live).collect();
+        let mut before = None;
+        if expected.contains(&true) {
+            self.half_a_lease_goes_by(at).await;
+        } else {
+            before = Some(look::everything(&mut self.raw).await);
         }
-        let before = match expected.contains(&true) {
-            true => {
-                self.half_a_lease_goes_by(at).await;
-                None
-            }
-            false => Some(look::everything(&mut self.raw).await),
-        };
         let worker = &self.workers[at];
         let renewed = again(async || self.queue.renew(&worker.name, LEASE, &leases).await).await?;
         prop_assert_eq!(&renewed, &expected, "which leases are held");

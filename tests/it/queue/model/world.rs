@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use redis::aio::MultiplexedConnection;
 
 use super::again;
-use super::look::{self, Checked, Everything, Id, Streams};
+use super::look::{self, Checked, Everything, Streams};
 use super::ops::{Op, WORKERS};
 use super::reference::Model;
 use crate::support::redis::Redis;
@@ -15,9 +15,7 @@ use crate::support::redis::Redis;
 /// Runs out by hand only, so that no sequence depends on how fast it runs.
 pub(super) const LEASE: Duration = Duration::from_mins(10);
 /// An entry that is idle for longer may be taken over.
-pub(super) const ABANDONED: Duration = Duration::from_secs(11 * 60);
-/// How often a job may lose its worker before it could count as one that kills workers.
-const LOSSES: usize = 2;
+pub(super) const ABANDONED: Duration = Duration::from_mins(11);
 
 /// A worker process.
 pub(super) struct Worker {
@@ -39,7 +37,8 @@ pub(super) struct World<'a> {
     pub(super) streams: Streams,
     pub(super) log: Vec<String>,
     pub(super) born: usize,
-    pub(super) lost: Vec<(Lane, Id)>,
+    /// The lease numbers in their order, which are too long to be read.
+    leases: Vec<u64>,
 }
 
 impl<'a> World<'a> {
@@ -64,7 +63,7 @@ impl<'a> World<'a> {
             streams: Streams::default(),
             log: Vec::new(),
             born: 0,
-            lost: Vec::new(),
+            leases: Vec::new(),
         };
         for _ in 0..WORKERS {
             let worker = world.birth();
@@ -77,6 +76,16 @@ impl<'a> World<'a> {
         self.born += 1;
         let name = format!("w{}", self.born);
         Worker { consumer: Consumer::new(&self.queue, Flow::Vmh, &name, LEASE), name, held: Vec::new(), cut_off: false }
+    }
+
+    /// A short name for a lease.
+    pub(super) fn nth(&mut self, lease: u64) -> String {
+        let known = self.leases.iter().position(|known| *known == lease);
+        let at = known.unwrap_or_else(|| {
+            self.leases.push(lease);
+            self.leases.len() - 1
+        });
+        format!("run {}", at + 1)
     }
 
     pub(super) fn tell(&mut self, what: String) {
@@ -123,7 +132,7 @@ impl<'a> World<'a> {
             Op::Crash { worker, polite } => self.crash(*worker, *polite).await?,
             Op::LeaseRunsOut { which } => {
                 if let Some(key) = choose(*which, &self.model.given_keys()) {
-                    self.lease_runs_out(key, LOSSES).await;
+                    self.lease_runs_out(key).await;
                 }
             }
             Op::Due { which } => {
