@@ -102,18 +102,20 @@ pub struct Claimed {
     pub retry_due: Option<DateTime<Utc>>,
 }
 
-/// The ids of entries that this process runs: they are in its pending list, but not to be read again.
+/// The entries that this process runs: they are in its pending list, but not to be read again. By lane, as both streams
+/// may give the same id in the same millisecond.
 #[derive(Debug, Clone, Default)]
-pub(super) struct InFlight(Arc<Mutex<HashSet<String>>>);
+pub(super) struct InFlight(Arc<Mutex<HashSet<(Lane, String)>>>);
 
 impl InFlight {
-    pub(super) fn holds(&self, id: &str) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
+    pub(super) fn holds(&self, lane: Lane, id: &str) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&(lane, id.to_owned()))
     }
 
-    fn mark(&self, id: &str) -> Mark {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned());
-        Mark { all: self.clone(), id: id.to_owned() }
+    fn mark(&self, lane: Lane, id: &str) -> Mark {
+        let entry = (lane, id.to_owned());
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(entry.clone());
+        Mark { all: self.clone(), entry }
     }
 }
 
@@ -121,12 +123,12 @@ impl InFlight {
 #[derive(Debug)]
 pub(super) struct Mark {
     all: InFlight,
-    id: String,
+    entry: (Lane, String),
 }
 
 impl Drop for Mark {
     fn drop(&mut self) {
-        self.all.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+        self.all.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.entry);
     }
 }
 
@@ -263,7 +265,7 @@ impl Queue {
                 started_at,
                 deliveries: granted.deliveries,
                 suspicion: granted.suspicion,
-                _mark: by.in_flight.mark(&id),
+                _mark: by.in_flight.mark(by.lane, &id),
                 id,
             };
             claimed.push(Claimed { job, claim, retry_due });

@@ -140,7 +140,8 @@ impl Consumer {
             tracing::error!(flow = %self.flow, entries = ?deleted, lost = self.lost,
                 "entries were deleted from the stream while they were pending: jobs are lost, was the stream trimmed");
         }
-        let entries: Vec<Entry> = entries.into_iter().flatten().filter(|(id, _)| !self.in_flight.holds(id)).collect();
+        let entries: Vec<Entry> =
+            entries.into_iter().flatten().filter(|(id, _)| !self.in_flight.holds(lane, id)).collect();
         if !entries.is_empty() {
             tracing::warn!(flow = %self.flow, jobs = entries.len(), "taking over jobs of a worker that is gone");
         }
@@ -226,7 +227,7 @@ impl Consumer {
             let read = self.xreadgroup(room + 1_000, None, &[lane], "0").await?;
             for (lane, mut entries) in read {
                 // An entry that was deleted meanwhile comes without fields.
-                entries.retain(|(id, fields)| !self.in_flight.holds(id) && !fields.is_empty());
+                entries.retain(|(id, fields)| !self.in_flight.holds(lane, id) && !fields.is_empty());
                 entries.truncate(room);
                 room -= entries.len();
                 if !entries.is_empty() {

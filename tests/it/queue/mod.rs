@@ -7,6 +7,7 @@ mod dead;
 mod kill;
 mod layout;
 mod lifecycle;
+mod model;
 mod poison;
 mod pool;
 mod several;
