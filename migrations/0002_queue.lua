@@ -375,8 +375,8 @@ local function finish(keys, args)
     table.remove(freed, stale[i])
   end
   if #kept > 0 then
-    -- what ended together is one entry; as many runs are kept however many of them an entry holds
-    call('XADD', done, 'MAXLEN', '~', math.ceil(2 * cap / #kept), '*', unpack(kept))
+    -- What ended together is one entry (`kept` has two values a run). Where entries are large, fewer are kept.
+    call('XADD', done, 'MAXLEN', '~', math.ceil(cap * math.min(1, 16 / #kept)), '*', unpack(kept))
   end
   if call('EXISTS', jobs) == 1 then
     if #succeeded > 0 then call('HDEL', jobs, unpack(succeeded)) end

@@ -105,14 +105,16 @@ impl Consumer {
     pub async fn reclaim(&mut self, free: usize, sweep: usize) -> Result<Vec<Claimed>, QueueError> {
         let mut claimed = Vec::new();
         for (lane, most) in [(Lane::First, free), (Lane::Sweep, sweep)] {
-            let room = most.min(free.saturating_sub(claimed.len())).min(AT_ONCE);
+            let before = claimed.len();
+            let room = most.min(free.saturating_sub(before)).min(AT_ONCE);
             // A look gives up after ten times as many entries as are asked for; behind a hundred that are kept, one that
             // is abandoned would be found looks later.
             for _ in 0..LOOKS {
-                if room <= claimed.len() {
+                let taken = claimed.len() - before;
+                if room <= taken {
                     break;
                 }
-                let (entries, end) = self.abandoned(lane, room - claimed.len()).await?;
+                let (entries, end) = self.abandoned(lane, room - taken).await?;
                 claimed.extend(self.claim(lane, Origin::Lost, entries).await?);
                 if end {
                     break;
