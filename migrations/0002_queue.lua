@@ -135,42 +135,69 @@ local function park(hash, expiry, lock, fields, now)
   redis.call('ZADD', expiry, now + math.max(left, 1000), lock)
 end
 
--- What is known of a job whose worker died (Q10), by lock: losses, of which alone in its process, and while it runs
--- alone now, since when and where.
+-- What is known of a job whose worker died (Q10), by lock: losses in all; of runs alone in their process, since the count of
+-- them began (since): how many ended so (alone), with which workers (died), after how long in all (lone, ms); of the one that
+-- goes on, since when (began) and where (by). All times in ms.
 local function read_suspect(suspects, lock)
   local text = redis.call('HGET', suspects, lock)
-  return text and cjson.decode(text) or nil
+  local it = text and cjson.decode(text) or { losses = 0 }
+  it.alone, it.lone, it.died, it.since = it.alone or 0, it.lone or 0, it.died or {}, it.since or it.began
+  return it
 end
 
--- Workers that have vanished since `since`, other than those that ran a suspect alone: proof that something else kills
--- workers here. A worker shows itself every second; one that stops in order says so.
-local VANISHED_AFTER = 3000
+local function write_suspect(suspects, lock, it)
+  redis.call('HSET', suspects, lock, cjson.encode(it))
+end
 
-local function vanished(workers, suspects, since, now)
-  local count, known = 0, {}
+-- A worker shows itself every second; one that stops in order says so.
+local SHOWN_EVERY, VANISHED_AFTER = 1000, 3000
+-- After so many losses while it was alone, a job is judged, once its flow was calm for so many times as long as they took:
+-- whoever kills workers at random kills them as often while they run something else, or nothing. At most that long, ms.
+local LOSSES_ALONE, CALM_TIMES, CALM_AT_MOST = 3, 30, 3600000
+-- What a death is late by, at least, after the last sign of life.
+local SILENT = 100
+
+-- Whether something else than this job kills workers, or its own were not dead after all (frozen, or cut off for a while).
+local function is_excused(it, suspects, workers, now)
+  for _, name in ipairs(it.died) do
+    if redis.call('ZSCORE', workers, name) then return true end
+  end
+  -- who runs a suspect alone may have died of that
+  local explained = {}
   for _, text in ipairs(redis.call('HVALS', suspects)) do
     local by = cjson.decode(text).by
-    if by then known[by] = true end
+    if by then explained[by] = true end
   end
-  for _, name in ipairs(redis.call('ZRANGE', workers, since, now - VANISHED_AFTER, 'BYSCORE')) do
-    if not known[name] then count = count + 1 end
+  local gone = redis.call('ZRANGE', workers, (it.since or 0) - SHOWN_EVERY, now - VANISHED_AFTER, 'BYSCORE')
+  for _, name in ipairs(gone) do
+    if not explained[name] then return true end
   end
-  return count
+  return false
 end
 
--- A delivery whose worker died. It counts unless the run had made progress, or, for a run that was alone, unless
--- other workers vanished as well: whoever kills workers at random is not the job.
+-- The count of losses alone begins anew with the next such run.
+local function excuse(it)
+  it.alone, it.lone, it.died, it.since = 0, 0, {}, nil
+end
+
+-- A delivery whose worker died. It counts unless the run had made progress.
 local function lost_run(suspects, progress, workers, lock, now)
   if redis.call('HDEL', progress, lock) == 1 then
     redis.call('HDEL', suspects, lock)
     return
   end
-  local it = read_suspect(suspects, lock) or { losses = 0, alone = 0 }
-  it.losses = it.losses + 1
-  if it.began and vanished(workers, suspects, it.began, now) == 0 then it.alone = it.alone + 1 end
-  it.began = nil
-  it.by = nil
-  redis.call('HSET', suspects, lock, cjson.encode(it))
+  local it = read_suspect(suspects, lock)
+  it.losses, it.waits = it.losses + 1, nil
+  if it.began then
+    local seen = tonumber(redis.call('ZSCORE', workers, it.by) or it.began)
+    it.alone, it.lone = it.alone + 1, it.lone + math.max(seen - it.began, 0) + SILENT
+    it.died[#it.died + 1] = it.by
+    -- This death is explained. Should it be alive, it shows itself again.
+    redis.call('ZREM', workers, it.by)
+    it.began, it.by = nil, nil
+    if is_excused(it, suspects, workers, now) then excuse(it) end
+  end
+  write_suspect(suspects, lock, it)
 end
 
 -- claim: KEYS stream, lease counter, scheduled, scheduled jobs, parked, parked expiry, suspects, progress, workers,
@@ -236,7 +263,7 @@ local function claim(keys, args)
         if how == 'lost' then lost_run(suspects, keys[8], keys[9], lock, now) end
         it = read_suspect(suspects, lock)
       end
-      if mine or wait or it then
+      if mine or wait or it and it.losses > 0 then
         answer[#answer + 1] = {
           i, 'granted', mine and mine[args[ids + i]] or 1, wait and waits[i] or '', it and it.losses or 0, it and it.alone or 0,
         }
@@ -294,6 +321,19 @@ local function resolve(dead, open, resolved, locks, now)
         if #redis.call('XRANGE', dead, id, id) > 0 then redis.call('HSET', resolved, id, now) end
       end
       redis.call('HDEL', open, lock)
+    end
+  end
+end
+
+-- Runs have ended and their processes live; a suspect that waits to be judged has not run.
+local function acquit(suspects, locks)
+  for _, lock in ipairs(locks) do
+    local it = read_suspect(suspects, lock)
+    if it.waits then
+      it.waits = nil
+      write_suspect(suspects, lock, it)
+    else
+      redis.call('HDEL', suspects, lock)
     end
   end
 end
@@ -389,7 +429,7 @@ local function finish(keys, args)
   end
   if #succeeded > 0 and call('EXISTS', open) == 1 then resolve(dead, open, keys[11], succeeded, now) end
   -- the run has ended and its process lives
-  if call('EXISTS', keys[12]) == 1 then call('HDEL', keys[12], unpack(freed)) end
+  if call('EXISTS', keys[12]) == 1 then acquit(keys[12], freed) end
   if call('EXISTS', keys[13]) == 1 then call('HDEL', keys[13], unpack(freed)) end
   call('XACK', stream, group, unpack(ids))
   call('XDEL', stream, unpack(ids))
@@ -398,14 +438,32 @@ local function finish(keys, args)
   return stale
 end
 
+-- judge: KEYS suspects, lock, workers; ARGV lock value, at most ms. Whether a suspect is poison: answers {what, ms}.
+-- 'run': that is not said · 'wait': so long, until the flow was calm for long enough · 'bury' · 'lost': the lease was lost
+local function judge(keys, args)
+  if redis.call('GET', keys[2]) ~= args[1] then return { 'lost', 0 } end
+  local it, now = read_suspect(keys[1], keys[2]), now_ms()
+  if it.alone < LOSSES_ALONE then return { 'run', 0 } end
+  if is_excused(it, keys[1], keys[3], now) then
+    excuse(it)
+    write_suspect(keys[1], keys[2], it)
+    return { 'run', 0 }
+  end
+  local calm = now - (it.since or 0) - it.lone
+  local left = math.min(CALM_TIMES * it.lone, CALM_AT_MOST) - calm
+  if left <= 0 then return { 'bury', 0 } end
+  it.waits = true
+  write_suspect(keys[1], keys[2], it)
+  return { 'wait', math.min(left, tonumber(args[2])) }
+end
+
 -- alone: KEYS suspects, lock; ARGV lock value, consumer. The suspect's run begins, with nothing beside it in its process.
 -- Answers 1, or 0 where the lease was lost.
 local function alone(keys, args)
   if redis.call('GET', keys[2]) ~= args[1] then return 0 end
-  local it = read_suspect(keys[1], keys[2]) or { losses = 1, alone = 0 }
-  it.began = now_ms()
-  it.by = args[2]
-  redis.call('HSET', keys[1], keys[2], cjson.encode(it))
+  local it, now = read_suspect(keys[1], keys[2]), now_ms()
+  it.since, it.began, it.by = it.since or now, now, args[2]
+  write_suspect(keys[1], keys[2], it)
   return 1
 end
 
@@ -496,14 +554,15 @@ local function unpark(keys, args)
   return #freed
 end
 
--- heal: KEYS first lane, sweep lane, parked, then pending sets. With nothing queued, nothing is pending: an id left in
--- a pending set (an entry deleted by hand) would swallow every later webhook for it.
+-- heal: KEYS first lane, sweep lane, parked, scheduled, suspects, progress, then pending sets. With nothing queued, nothing is
+-- pending: an id left in a pending set (an entry deleted by hand) would swallow every later webhook for it.
 local function heal(keys, args)
   if redis.call('XLEN', keys[1]) > 0 or redis.call('XLEN', keys[2]) > 0 or redis.call('HLEN', keys[3]) > 0 then
     return 0
   end
   local sets = {}
-  for i = 4, #keys do sets[#sets + 1] = keys[i] end
+  -- what is known of a suspect is needed until it was judged
+  for i = redis.call('ZCARD', keys[4]) == 0 and 5 or 7, #keys do sets[#sets + 1] = keys[i] end
   return #sets > 0 and redis.call('DEL', unpack(sets)) or 0
 end
 
@@ -580,6 +639,7 @@ end
 register('enqueue', enqueue, {})
 register('claim', claim, { 'allow-oom' })
 register('finish', finish, { 'allow-oom' })
+register('judge', judge, { 'allow-oom' })
 register('alone', alone, { 'allow-oom' })
 register('renew', renew, { 'allow-oom' })
 register('bury', bury, { 'allow-oom' })

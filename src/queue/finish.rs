@@ -68,6 +68,19 @@ pub(super) struct RunRecord<'a> {
     pub(super) detail: Option<Cow<'a, Value>>,
 }
 
+/// What is to be done with a job that is suspected of killing its workers (Q10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Run it, alone: nothing is proved.
+    Run,
+    /// Judge it again after this time: if no other worker dies until then, it was the job.
+    Wait(Duration),
+    /// It kills its workers.
+    Bury,
+    /// The lease was lost.
+    Lost,
+}
+
 impl Finish {
     const fn is_done(&self) -> bool {
         matches!(self.outcome, Outcome::Done { .. })
@@ -216,6 +229,23 @@ impl Queue {
             call = finish.order(set, call);
         }
         call.run_twice(&self.bulk).await
+    }
+
+    /// Judges a job that is suspected of killing its workers (Q10); at most this long a wait comes out of it.
+    pub async fn judge(&self, lease: &Lease, at_most: Duration) -> Result<Verdict, QueueError> {
+        let (what, ms): (String, u64) = Call::new("judge")
+            .key(self.keys.suspects(lease.flow))
+            .key(&lease.lock)
+            .key(self.keys.workers(lease.flow))
+            .args([&lease.value, &at_most.as_millis().to_string()])
+            .run_twice(&self.control)
+            .await?;
+        Ok(match what.as_str() {
+            "run" => Verdict::Run,
+            "wait" => Verdict::Wait(Duration::from_millis(ms)),
+            "bury" => Verdict::Bury,
+            _ => Verdict::Lost,
+        })
     }
 
     /// Tells that a suspect is about to run, with nothing beside it in this process (Q10). `false`: its lease was lost.

@@ -47,7 +47,7 @@ pub use dead::DeadLetter;
 pub use durability::{Judgement, Trust};
 pub use enqueue::{Batch, Enqueued, Mode};
 pub use error::QueueError;
-pub use finish::{Finish, Finished, Lease};
+pub use finish::{Finish, Finished, Lease, Verdict};
 pub use generation::{Looked, Loss, Seen};
 pub use job::{AttemptError, Job, Malformed};
 pub use layout::{Migrated, PROTOCOL};

@@ -114,6 +114,7 @@ impl Queue {
         let _healed: i64 = Call::new("heal")
             .keys(Lane::ALL.map(|lane| self.keys.stream(flow, lane)))
             .key(self.keys.parked(flow))
+            .key(self.keys.scheduled(flow))
             .key(self.keys.suspects(flow))
             .key(self.keys.progress(flow))
             .keys(self.keys.pending_sets(flow, entities))

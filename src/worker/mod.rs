@@ -10,6 +10,7 @@ mod health;
 mod policy;
 mod pool;
 mod renewer;
+mod suspect;
 mod tender;
 
 pub use gate::Gate;

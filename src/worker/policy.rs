@@ -59,17 +59,22 @@ pub fn outcome(failure: &Failure, job: &Job, retries: &Retries, breaker: Breaker
 /// After so many losses a job is suspected of killing its workers, and runs alone (Q10). One is what every deploy that goes
 /// wrong does to whatever runs; that job is to run again at once (Q5).
 const SUSPECT_AFTER: u32 = 2;
-/// After so many losses while it was alone in its process, nothing else can have been the cause.
+/// After so many losses while it was alone in its process, it is judged before it is run once more.
 const LOSSES_ALONE: u32 = 3;
 
 /// Whether a job must run alone in its process.
-pub(super) fn runs_alone(suspicion: Option<Suspicion>) -> bool {
-    suspicion.is_some_and(|it| it.losses >= SUSPECT_AFTER)
+pub(super) const fn runs_alone(suspicion: Suspicion) -> bool {
+    suspicion.losses >= SUSPECT_AFTER
 }
 
-/// Whether a suspect is to be buried instead of being run once more.
-pub(super) fn poison(job: &Job, suspicion: Suspicion) -> Option<Outcome> {
-    (suspicion.alone >= LOSSES_ALONE).then(|| Outcome::Dead {
+/// Whether a suspect is to be judged.
+pub(super) const fn is_judged(suspicion: Suspicion) -> bool {
+    suspicion.alone >= LOSSES_ALONE
+}
+
+/// What becomes of a job that kills its workers.
+pub(super) fn poison(job: &Job, suspicion: Suspicion) -> Outcome {
+    Outcome::Dead {
         error: Fault::new(
             "poison",
             format!(
@@ -78,7 +83,7 @@ pub(super) fn poison(job: &Job, suspicion: Suspicion) -> Option<Outcome> {
                 suspicion.losses, job.topic, job.key, suspicion.alone
             ),
         ),
-    })
+    }
 }
 
 /// Whether a failed burial may be told to the handler again: that, too, may be what kills the worker.

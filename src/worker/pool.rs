@@ -1,6 +1,7 @@
 //! One flow's pool of slots: read, claim, run, finish; stop in order.
 
 use std::any::Any;
+use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,8 +16,9 @@ use super::finisher::{Ended, Slot, finish_all};
 use super::gate::{Gate, Pass};
 use super::handler::{Failure, Handler, Run, Success};
 use super::health::Health;
-use super::policy::{Retries, outcome, poison, runs_alone, tells_handler, unknown_topic};
+use super::policy::{Retries, outcome, runs_alone, unknown_topic};
 use super::renewer::Leases;
+use super::suspect;
 use super::tender::Tender;
 use crate::queue::{BreakerState, Claimed, Consumer, Fault, Finish, Flow, Job, Lane, Outcome, Queue};
 
@@ -270,23 +272,14 @@ async fn entered(
     run: &Run,
     pass: &mut Option<Pass>,
 ) -> Option<(Outcome, bool)> {
-    let (job, suspicion) = (&claimed.job, claimed.claim.suspicion());
-    let entered = pass.insert(options.gate.enter(runs_alone(suspicion)).await);
-    if let (Pass::Alone(_), Some(suspicion)) = (entered, suspicion) {
-        tracing::warn!(
-            losses = suspicion.losses,
-            alone = suspicion.alone,
-            "workers died while they ran this job; it runs alone in this process"
-        );
-        match Box::pin(options.queue.begin_alone(&options.consumer, &claimed.claim.lease())).await {
-            Ok(true) => {}
-            Ok(false) => return None,
-            Err(_) => return Some((Outcome::Back, false)),
-        }
-        if let Some(outcome) = poison(job, suspicion) {
-            tracing::error!("a job that kills its workers goes to the dead letters");
-            return Some((outcome, tells_handler(suspicion)));
-        }
+    let job = &claimed.job;
+    match claimed.claim.suspicion().filter(|it| runs_alone(*it)) {
+        None => *pass = Some(options.gate.enter(false).await),
+        // Boxed, because it is rarely waited for.
+        Some(suspicion) => match Box::pin(suspect::confront(options, claimed, suspicion, pass)).await {
+            ControlFlow::Continue(()) => {}
+            ControlFlow::Break(end) => return end,
+        },
     }
     // A panic ends the job and not the pool.
     let failure = match AssertUnwindSafe(handler.run(job, run)).catch_unwind().await {

@@ -5,6 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use advosync::queue::{Batch, Flow, Lane, Selection, Topic};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use tokio::time::{Instant, sleep};
 
 use crate::support::runlog::Run;
@@ -108,6 +110,81 @@ async fn jobs_that_kill_their_workers_do_not_hide_each_other() {
     assert!(crew.deaths <= 2 * DEATHS, "{}", crew.deaths);
 }
 
+/// However often it is hit: it is longer than its workers live, and ends once the killing does.
+async fn a_long_job_whose_workers_are_killed_at_random_is_never_buried() {
+    const WORKERS: usize = 3;
+    let site = Site::start().await;
+    // One place each, so that each worker takes one of the jobs, and not one all.
+    let narrow = |setup: &mut Setup| (setup.lease, setup.concurrency) = (LEASE, 1);
+    let mut crew = Crew::start(&site, WORKERS, narrow).await;
+    let jobs = keys("long", WORKERS);
+    let file = site.path("end");
+    site.enqueue(Lane::First, &jobs, &until(&file)).await;
+    let mut random = StdRng::seed_from_u64(1);
+    let ends = Instant::now() + Duration::from_secs(20);
+    while Instant::now() < ends {
+        sleep(Duration::from_millis(random.random_range(800..1_800))).await;
+        crew.kill(random.random_range(0..WORKERS));
+        assert_eq!(dead(&site).await, []);
+    }
+    let hits: Vec<usize> = jobs.iter().map(|key| runs_of(&site, key).len()).collect();
+    println!("{hits:?} runs that were killed, {}", site.redis.cli(&["HVALS", "jobs:vmh:suspects"]));
+    assert!(hits.iter().sum::<usize>() > 2 * DEATHS, "hit often enough: {hits:?}");
+    std::fs::write(file, "").unwrap();
+    site.settle().await;
+    assert_eq!(dead(&site).await, []);
+    each_done_once(&site, &jobs);
+}
+
+/// With one worker nothing tells a job that kills it after a while from one whose worker is killed again and again: but for
+/// what happens while it does not run. What is still to prove is put off, not run.
+async fn a_slow_death_is_judged_once_it_is_clear_what_else_kills_workers() {
+    let (guilty, innocent) = (Site::start().await, Site::start().await);
+    let file = innocent.path("end");
+    let slow = Behaviour::Steps { steps: vec![Behaviour::Sleep { ms: 1_500 }, Behaviour::Abort] };
+    let mut crews = [Crew::start(&guilty, 1, hasty).await, Crew::start(&innocent, 1, hasty).await];
+    ask(&guilty, "long", &slow).await;
+    ask(&innocent, "long", &until(&file)).await;
+    let [kills, is_killed] = &mut crews;
+    let dies = kills.until(&guilty, "it is put off", async || guilty.stats().await.scheduled == 1);
+    let is_killed_as_often = async {
+        for n in 1..=DEATHS {
+            holder(&innocent, "long", n).await;
+            sleep(Duration::from_millis(1_500)).await;
+            is_killed.kill(0);
+        }
+        innocent.until("it is put off", async || innocent.stats().await.scheduled == 1).await;
+        // Now a worker is killed that runs nothing at all.
+        is_killed.kill(0);
+    };
+    tokio::join!(dies, is_killed_as_often);
+    for site in [&guilty, &innocent] {
+        assert_eq!((runs_of(site, "long").len(), dead(site).await), (DEATHS, vec![]));
+    }
+    // It takes three seconds until a worker counts as vanished.
+    sleep(Duration::from_secs(4)).await;
+    hurry(&guilty, "long");
+    hurry(&innocent, "long");
+    guilty.until("it is dead", async || !dead(&guilty).await.is_empty()).await;
+    innocent.until("it runs again", async || runs_of(&innocent, "long").len() > DEATHS).await;
+    assert_eq!(dead(&guilty).await, [("long".to_owned(), "poison".to_owned())]);
+    assert_eq!(runs_of(&guilty, "long").len(), DEATHS, "it is not run once more");
+    std::fs::write(file, "").unwrap();
+    innocent.settle().await;
+    assert_eq!((dead(&innocent).await, suspects(&innocent)), (vec![], String::new()));
+}
+
+/// Judges a suspect that was put off as if its workers had died at once: then the time that had to be calm is over.
+fn hurry(site: &Site, key: &str) {
+    let lock = format!("sync_lock:beteiligte:{key}");
+    let known = site.redis.cli(&["HGET", "jobs:vmh:suspects", &lock]);
+    if let Ok(mut known) = serde_json::from_str::<serde_json::Value>(&known) {
+        known["lone"] = 1.into();
+        site.redis.cli(&["HSET", "jobs:vmh:suspects", &lock, &known.to_string()]);
+        site.redis.cli(&["ZADD", "jobs:vmh:scheduled", "XX", "0", &lock]);
+    }
+}
+
 async fn a_job_that_gets_ahead_before_each_death_is_never_buried() {
     let site = Site::start().await;
     let mut crew = Crew::start(&site, 1, hasty).await;
@@ -174,6 +251,22 @@ async fn a_suspect_runs_alone_in_its_process_and_other_processes_go_on() {
     assert_eq!((dead(&site).await, suspects(&site)), (vec![], String::new()));
 }
 
+async fn a_job_whose_workers_freeze_and_come_back_is_never_buried() {
+    let site = Site::start().await;
+    let crew = Crew::start(&site, 2, hasty).await;
+    let file = site.path("end");
+    ask(&site, "long", &until(&file)).await;
+    for n in 1..=DEATHS + 2 {
+        let frozen = crew.at(crew.place_of(&holder(&site, "long", n).await).unwrap());
+        frozen.freeze();
+        holder(&site, "long", n + 1).await;
+        frozen.thaw();
+    }
+    std::fs::write(file, "").unwrap();
+    site.settle().await;
+    assert_eq!((dead(&site).await, suspects(&site)), (vec![], String::new()));
+}
+
 async fn a_job_that_is_hit_by_outages_of_redis_is_never_buried() {
     let mut site = Site::start().await;
     let _crew = Crew::start(&site, 2, hasty).await;
@@ -223,9 +316,18 @@ async fn what_kills_its_workers_is_buried() {
 }
 
 #[tokio::test]
+async fn whose_workers_are_killed_is_not_buried() {
+    tokio::join!(
+        a_long_job_whose_workers_are_killed_at_random_is_never_buried(),
+        a_slow_death_is_judged_once_it_is_clear_what_else_kills_workers(),
+    );
+}
+
+#[tokio::test]
 async fn where_nothing_kills_workers_nobody_is_buried() {
     tokio::join!(
         a_job_that_gets_ahead_before_each_death_is_never_buried(),
+        a_job_whose_workers_freeze_and_come_back_is_never_buried(),
         a_job_that_is_hit_by_outages_of_redis_is_never_buried(),
         a_job_that_is_handed_back_by_workers_that_stop_is_no_suspect(),
     );

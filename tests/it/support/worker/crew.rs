@@ -31,6 +31,11 @@ impl Crew {
         crew
     }
 
+    /// One of them.
+    pub fn at(&self, place: usize) -> &Worker {
+        &self.workers[place]
+    }
+
     /// The place of the one with this name among the workers.
     pub fn place_of(&self, name: &str) -> Option<usize> {
         self.workers.iter().position(|worker| worker.name() == name)
