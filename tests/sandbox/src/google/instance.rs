@@ -79,6 +79,24 @@ pub(crate) fn all(calendar: &Calendar, master: &Event, from: DateTime<Utc>, to: 
     found
 }
 
+/// Whether an instance of a series touches a span, cancelled ones included. Cheap also where the series is long: a list
+/// asks it of every series.
+pub(super) fn any(calendar: &Calendar, master: &Event, from: Option<DateTime<Utc>>, to: Option<DateTime<Utc>>) -> bool {
+    let zone = calendar.zone();
+    let (Some(series), Some((start, end))) = (Series::of(&master.fields, zone), master.span(zone)) else { return true };
+    let length = end.wall() - start.wall();
+    let touched = |wall| {
+        let begin = series.moment(wall).instant(zone);
+        let end = series.moment(wall + length).instant(zone);
+        from.is_none_or(|from| end > from) && to.is_none_or(|to| begin < to)
+    };
+    // A day early, so that no zone's offset hides one that still runs at the span's begin.
+    let early = from.map(|from| from.naive_utc() - length - TimeDelta::days(1));
+    let late = to.map(|to| to.naive_utc() + TimeDelta::days(1));
+    series.any(early, late, touched)
+        || calendar.exceptions(master.id()).any(|event| !event.dropped && touches(event, calendar, from, to))
+}
+
 /// Whether an event overlaps a span; bounds are exclusive, as timeMin and timeMax are.
 pub(crate) fn touches(
     event: &Event,

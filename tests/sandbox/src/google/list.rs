@@ -113,6 +113,7 @@ fn cut(
     found: &[&Event],
     begin_empty: bool,
 ) -> Result<(Vec<Value>, Option<String>, Page), Answer> {
+    let size = size(options, ask)?;
     let page: Option<Page> = match ask.param("pageToken") {
         Some(text) => Some(decoded(&text).ok_or_else(|| refuse::invalid("Invalid page token value."))?),
         None => None,
@@ -122,7 +123,6 @@ fn cut(
         return Ok((Vec::new(), Some(encoded(&page)), page));
     }
     let page = page.unwrap_or(Page { change: calendar.changed, after: None });
-    let size = size(options, ask)?;
     let passed = |event: &&&Event| match &page.after {
         Some(after) if options.reverse_order => event.id() < after.as_str(),
         Some(after) => event.id() > after.as_str(),
@@ -181,17 +181,14 @@ impl Filter<'_> {
         !event.cancelled() || exception || (flag(self.ask, "showDeleted") && !event.dropped)
     }
 
-    /// Whether it lies in the window; a series does if any of its instances does.
+    /// Whether it lies in the window; a series does if one of its instances may.
     fn touches(&self, event: &Event) -> bool {
         let (from, to) = self.window;
-        if !event.is_series() {
-            return instance::touches(event, self.calendar, from, to);
+        if event.is_series() {
+            instance::any(self.calendar, event, from, to)
+        } else {
+            instance::touches(event, self.calendar, from, to)
         }
-        let begins = instance::touches(event, self.calendar, None, to);
-        let Some(from) = from else { return begins };
-        // An open end reaches any window; ten years are enough to find an instance of a yearly one.
-        let end = to.unwrap_or(from + TimeDelta::days(3660)).min(from + TimeDelta::days(3660));
-        begins && !instance::all(self.calendar, event, from, end).is_empty()
     }
 
     fn fits(&self, event: &Event) -> bool {

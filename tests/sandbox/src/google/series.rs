@@ -66,6 +66,23 @@ impl Series {
         starts
     }
 
+    /// Whether a start from `early` to before `late` passes a test; the first that does ends the search.
+    pub(crate) fn any(
+        &self,
+        early: Option<NaiveDateTime>,
+        late: Option<NaiveDateTime>,
+        passes: impl Fn(NaiveDateTime) -> bool,
+    ) -> bool {
+        let in_time = |at: &NaiveDateTime| late.is_none_or(|late| *at < late);
+        let good = |at: NaiveDateTime| {
+            early.is_none_or(|early| at >= early) && in_time(&at) && !self.left_out.contains(&at) && passes(at)
+        };
+        let ruled =
+            |rule: &RRuleSet| rule.into_iter().map(|at| at.naive_utc()).take(MOST).take_while(in_time).any(good);
+        let alone = self.rules.is_empty().then_some(self.start.wall());
+        self.added.iter().copied().chain(alone).any(good) || self.rules.iter().any(ruled)
+    }
+
     /// Whether an instance begins at this moment.
     pub(crate) fn has(&self, at: Moment) -> bool {
         let wall = match (at, self.start) {
