@@ -57,7 +57,10 @@ impl KeyFile {
     /// Decides the place; nothing is written yet.
     pub(crate) fn at(wanted: Option<&Path>) -> std::io::Result<Self> {
         if let Some(path) = wanted {
-            return Ok(Self { path: std::path::absolute(path)?, _folder: None });
+            let path = std::path::absolute(path)?;
+            // Found out now, not when the settings are asked for.
+            std::fs::read_dir(path.parent().unwrap_or(&path))?;
+            return Ok(Self { path, _folder: None });
         }
         let folder = tempfile::Builder::new().prefix("advosync-sandbox-").tempdir()?;
         Ok(Self { path: folder.path().join("service-account.json"), _folder: Some(folder) })

@@ -80,10 +80,10 @@ pub(crate) fn insert(world: &mut World, author: &Author, calendar: &str, body: &
     if fields["status"] == "cancelled" {
         return Err(refuse::invalid("Invalid status: a new event cannot be cancelled."));
     }
-    let (now, change) = (world.clock.now(), world.google.next_change());
-    let mut event = named(&id, author, now);
+    let mut event = named(&id, author, world.clock.now());
     event.extend(fields.clone());
-    Ok(store(world, author, calendar, event, change, Change::Create, body.clone(), fields))
+    let entry = Entry { kind: Change::Create, body: body.clone(), changed: fields };
+    Ok(store(world, author, calendar, event, entry))
 }
 
 /// `[a-v0-9]{5,1024}`
@@ -166,26 +166,24 @@ fn update(
     let cleared = before.keys().filter(|name| !new.contains_key(*name)).map(|name| (name.clone(), Value::Null));
     let changed = new.iter().filter(|(name, value)| before.get(*name) != Some(value));
     let changed = changed.map(|(name, value)| (name.clone(), value.clone())).chain(cleared).collect();
-    let change = world.google.next_change();
-    let stored = store(world, author, calendar, event, change, Change::Update, body.clone(), changed);
+    let entry = Entry { kind: Change::Update, body: body.clone(), changed };
+    let stored = store(world, author, calendar, event, entry);
     if moved && old.master().is_none() {
         reset_exceptions(world, calendar, old.id());
     }
     Ok(stored)
 }
 
-/// Puts an event there with a new etag, and notes it.
-#[expect(clippy::too_many_arguments, reason = "one write with all that its log entry names")]
-fn store(
-    world: &mut World,
-    author: &Author,
-    calendar: &str,
-    mut event: Fields,
-    change: u64,
+/// What the log says of a write.
+struct Entry {
     kind: Change,
     body: Fields,
     changed: Fields,
-) -> Fields {
+}
+
+/// Puts an event there with the etag of a new change, and notes it.
+fn store(world: &mut World, author: &Author, calendar: &str, mut event: Fields, entry: Entry) -> Fields {
+    let change = world.google.next_change();
     event.insert("etag".into(), json!(etag(change)));
     event.insert("updated".into(), json!(moment(world.clock.now())));
     let id = event.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -198,7 +196,7 @@ fn store(
         known.changed = change;
         known.events.insert(id.clone(), Event { fields: event.clone(), change, dropped: false });
     }
-    author.note(world, kind, "events", format!("{calendar}/{id}"), body, changed);
+    author.note(world, entry.kind, "events", format!("{calendar}/{id}"), entry.body, entry.changed);
     event
 }
 
@@ -243,10 +241,9 @@ pub(crate) fn remove(world: &mut World, author: &Author, calendar: &str, id: &st
 }
 
 fn cancel(world: &mut World, author: &Author, calendar: &str, old: &Event, body: Fields) {
-    let change = world.google.next_change();
     let mut event = old.fields.clone();
     event.insert("status".into(), json!("cancelled"));
-    store(world, author, calendar, event, change, Change::Delete, body, Fields::new());
+    store(world, author, calendar, event, Entry { kind: Change::Delete, body, changed: Fields::new() });
     if old.is_series() {
         let ids = |known: &Calendar| known.exceptions(old.id()).map(|event| event.id().to_owned()).collect();
         let exceptions: Vec<String> = world.google.calendar(calendar).map(ids).unwrap_or_default();

@@ -144,6 +144,18 @@ async fn what_google_does_not_take() {
 }
 
 #[tokio::test]
+async fn guests_are_told_only_where_that_is_asked_for() {
+    let google = Google::new().await;
+    let mut event = hour("aaaaa");
+    event["attendees"] = json!([{"email": "mandant@example.com"}]);
+    google.call(Method::POST, &google.events("?sendUpdates=none"), None, Some(event.clone())).await;
+    assert!(google.sandbox.people().google_mails().is_empty());
+    event["id"] = json!("bbbbb");
+    google.call(Method::POST, &google.events("?sendUpdates=all"), None, Some(event)).await;
+    assert_eq!(google.sandbox.people().google_mails(), ["mandant@example.com"]);
+}
+
+#[tokio::test]
 async fn faults_and_gates_work_at_google_too() {
     let google = Google::new().await;
     let events = "*/events";
