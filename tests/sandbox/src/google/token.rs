@@ -73,7 +73,8 @@ pub(crate) fn handle(world: &mut World, ask: &Ask) -> Answer {
 fn claims(assertion: &str) -> Option<Value> {
     let (message, signature) = assertion.rsplit_once('.')?;
     let (head, body) = message.split_once('.')?;
-    let decoded = |text: &str| BASE64_URL_SAFE_NO_PAD.decode(text).ok();
+    // yup-oauth2 pads, against RFC 7515, and Google takes it.
+    let decoded = |text: &str| BASE64_URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok();
     let head: Value = serde_json::from_slice(&decoded(head)?).ok()?;
     if head["alg"] != "RS256" || !key::signed(message.as_bytes(), &decoded(signature)?) {
         return None;

@@ -27,6 +27,9 @@ async fn an_assertion_is_checked_claim_by_claim() {
     check(json!({"sub": "fremd@example.com"}), 401, "unauthorized_client").await;
     check(json!({"sub": "kanzlei@example.com"}), 200, "").await;
 
+    let padded = google.assertion(&json!({}));
+    let (message, signature) = padded.rsplit_once('.').unwrap();
+    assert_eq!(google.sign_in(&format!("{message}.{signature}==")).await.0, 200, "padding is taken");
     let mut forged = google.assertion(&json!({})).into_bytes();
     let last = forged.len() - 10;
     forged[last] = if forged[last] == b'A' { b'B' } else { b'A' };
