@@ -9,6 +9,11 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
+    /// The time of the machine, for what a caller signs by its own clock.
+    pub(crate) fn real() -> DateTime<Utc> {
+        Utc::now()
+    }
+
     pub(crate) fn now(&self) -> DateTime<Utc> {
         Utc::now() + self.ahead
     }

@@ -3,16 +3,22 @@
 //! | route | what |
 //! | --- | --- |
 //! | `GET effects?since=N`, `GET calls`, `GET counts`, `POST reset` | the log |
-//! | `GET state` | all records of both systems, notes, webhooks that wait |
+//! | `GET state` | all records of all systems, notes, webhooks that wait |
 //! | `GET env` | the settings as a dotenv file |
 //! | `GET options`, `POST options` | a part of the options, merged into them |
 //! | `GET faults`, `POST faults` (one rule or an array), `DELETE faults` | the script |
 //! | `POST gates` `{…match, "phase":"before", "nth":1}` → `{"gate":0}`, `GET gates/0` → `{"arrived":true}`, `DELETE gates/0` | gates |
 //! | `POST deliver?all=true`, `DELETE webhooks` | a run of the sending job; loses what waits |
-//! | `POST revoke-tokens`, `POST advance` `{"seconds":600}` | time and tokens |
+//! | `POST revoke-tokens`, `POST advance` `{"seconds":600}`, `POST expire-sync-tokens` | time and tokens |
+//! | `POST push` | sends Google's notifications that are due |
 //! | `POST crm/E`, `GET crm/E`, `GET`, `PUT`, `DELETE crm/E/id` | as the CRM's user |
 //! | `POST advoware/R`, `GET advoware/R`, `GET`, `PUT`, `DELETE advoware/R/number` | as the lawyer |
+//! | `GET google`, `POST google` `{"summary":"AW-SB"}`, `DELETE google/C` | as the employee: calendars, by title or id |
+//! | `POST google/C/events`, `GET google/C/events`, `GET`, `PUT` (merges, null clears), `DELETE google/C/events/id` | events |
+//! | `PUT`, `DELETE google/C/events/id/2026-03-05` | edits or cancels the instance of that day |
+//! | `GET google/C/instances?from=2026-03-01T00:00:00Z&to=…`, `GET google/C/acl` | what the employee sees |
 
+mod google;
 mod people;
 mod steer;
 
@@ -45,6 +51,9 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .route("/webhooks", get(steer::webhooks).delete(steer::forget_webhooks))
         .route("/revoke-tokens", post(steer::revoke_tokens))
         .route("/advance", post(steer::advance))
+        .route("/push", post(steer::push))
+        .route("/expire-sync-tokens", post(steer::expire_sync_tokens))
+        .merge(google::routes())
         .route("/crm/{entity}", get(people::crm_list).post(people::crm_create))
         .route("/crm/{entity}/{id}", get(people::crm_get).put(people::crm_update).delete(people::crm_delete))
         .route("/advoware/{resource}", get(people::advoware_list).post(people::lawyer_create))

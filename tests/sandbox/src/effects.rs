@@ -28,6 +28,12 @@ pub enum System {
     EspoCrm,
     /// `EspoCRM`'s webhook sender; here the product is the one who is asked.
     Webhooks,
+    /// Google Calendar's API.
+    Google,
+    /// Google's token service.
+    GoogleSignIn,
+    /// Google's push notifications; here, too, the product is asked.
+    GooglePush,
 }
 
 impl System {
@@ -38,6 +44,8 @@ impl System {
             ("/espocrm/", Self::EspoCrm),
             ("/security/", Self::AdvowareSignIn),
             ("/AdvonetConfigurator/", Self::AdvowareSignIn),
+            ("/google/calendar/", Self::Google),
+            ("/google/oauth/", Self::GoogleSignIn),
         ]
         .into_iter()
         .find(|(prefix, _)| path.starts_with(prefix))
@@ -60,7 +68,7 @@ pub enum Change {
 /// A write that took effect.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Effect {
-    /// Counts up from 1 over both systems.
+    /// Counts up from 1 over all systems.
     pub number: u64,
     /// When, by the sandbox's clock, UTC.
     pub at: DateTime<Utc>,
@@ -68,11 +76,12 @@ pub struct Effect {
     pub system: System,
     /// What.
     pub change: Change,
-    /// Entity or resource, such as `CBeteiligte`.
+    /// Entity or resource, such as `CBeteiligte`; at Google `calendars`, `acl`, `events` or `channels`.
     pub entity: String,
-    /// The record's id or number.
+    /// The record's id or number; at Google `<calendar>/<event>` and `<calendar>/<rule>`.
     pub key: String,
-    /// The user name of who wrote; `lawyer` for a person at Advoware.
+    /// The user name of who wrote; `lawyer` for a person at Advoware. At Google the service account's address or the user
+    /// it acted as; `employee` for a person.
     pub by: String,
     /// What was sent.
     pub body: Fields,
@@ -96,7 +105,7 @@ pub struct Call {
     pub path: String,
     /// The raw query.
     pub query: String,
-    /// The body as text, at most 64 KiB of it; a password in a token request is left out.
+    /// The body as text, at most 64 KiB of it; token requests are left out.
     pub body: String,
     /// What was answered; `None` while it runs and where the connection was cut.
     pub status: Option<u16>,
@@ -156,7 +165,8 @@ impl Log {
         if self.calls.len() == CALLS_KEPT {
             self.calls.pop_front();
         }
-        let body = if system == System::AdvowareSignIn { &[][..] } else { &ask.body[..ask.body.len().min(BODY_KEPT)] };
+        let secret = matches!(system, System::AdvowareSignIn | System::GoogleSignIn);
+        let body = if secret { &[][..] } else { &ask.body[..ask.body.len().min(BODY_KEPT)] };
         self.calls.push_back(Call {
             number: self.last_call,
             at,

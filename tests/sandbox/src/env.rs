@@ -3,7 +3,7 @@
 use crate::espocrm::API;
 use crate::sandbox::Sandbox;
 use crate::world::World;
-use crate::{advoware, advoware::token};
+use crate::{advoware, advoware::token, google};
 
 impl Sandbox {
     /// `http://127.0.0.1:P`
@@ -36,13 +36,26 @@ impl Sandbox {
         self.origin() + API
     }
 
+    /// Google Calendar's API base, without a slash at its end.
+    #[must_use]
+    pub fn google_base_url(&self) -> String {
+        self.origin() + google::API
+    }
+
+    /// Google's token service, the `token_uri` of the key file.
+    #[must_use]
+    pub fn google_token_url(&self) -> String {
+        self.origin() + google::token::TOKEN
+    }
+
     /// Every registered webhook's secret as `id:secret,id:secret`; `None` without webhooks.
     #[must_use]
     pub fn webhook_secrets(&self) -> Option<String> {
         webhook_secrets(&self.shared.world())
     }
 
-    /// The `ADVOWARE_*` and `ESPOCRM_*` settings.
+    /// The `ADVOWARE_*`, `ESPOCRM_*` and `GOOGLE_*` settings. Writes the service account's key file, which goes with the
+    /// sandbox where the options name no place for it.
     #[must_use]
     pub fn env(&self) -> Vec<(String, String)> {
         settings(&self.shared.world())
@@ -80,6 +93,13 @@ fn settings(world: &World) -> Vec<(String, String)> {
         ("ESPOCRM_ADMIN_USER", espocrm.person_name),
         ("ESPOCRM_ADMIN_PASSWORD", espocrm.person_password),
     ];
+    let account = google::key::file_text(&world.options.google, origin);
+    let path = world.google.key_file.written(&account).display().to_string();
+    settings.extend([
+        ("GOOGLE_CALENDAR_SERVICE_ACCOUNT_PATH", path),
+        ("GOOGLE_CALENDAR_API_BASE_URL", format!("{origin}{}", google::API)),
+        ("GOOGLE_CALENDAR_OWNER", world.options.google.owner.clone()),
+    ]);
     settings.extend(espocrm.api_secret.map(|secret| ("ESPOCRM_API_SECRET", secret)));
     settings.extend(webhook_secrets(world).map(|secrets| ("ESPOCRM_WEBHOOK_SECRET", secrets)));
     settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()

@@ -1,7 +1,7 @@
-//! Plays **Advoware** and **`EspoCRM`** on one loopback port, sends `EspoCRM`'s signed webhooks, breaks on request,
-//! and keeps its own log of what took effect.
+//! Plays **Advoware**, **`EspoCRM`** and **Google Calendar** on one loopback port, sends `EspoCRM`'s signed webhooks and
+//! Google's notifications, breaks on request, and keeps its own log of what took effect.
 //!
-//! What is imitated is written down in the contracts advoware.md and espocrm.md, which the comments name; where those say
+//! What is imitated is written down in the contracts advoware.md, espocrm.md and google-calendar.md, which the comments name; where those say
 //! nothing, the choice is an option, so that a test can play every variant.
 //!
 //! ```no_run
@@ -18,10 +18,10 @@
 //! # Ok(()) }
 //! ```
 //!
-//! The rooms: `server` takes requests and can cut a connection; `advoware` and `espocrm` answer them under one lock, so
-//! every effect is atomic; `faults` decides what goes wrong before and after the effect; `webhooks` is `EspoCRM`'s sending
-//! queue; `effects` is the log; `people` are the operations of the lawyer and of the CRM's user; `control` offers all of
-//! it over HTTP under `/sandbox/`.
+//! The rooms: `server` takes requests and can cut a connection; `advoware`, `espocrm` and `google` answer them under one
+//! lock, so every effect is atomic; `faults` decides what goes wrong before and after the effect; `webhooks` is `EspoCRM`'s sending
+//! queue; `effects` is the log; `people` are the operations of the lawyer, of the CRM's user and of the employee who works
+//! with Google's pages; `control` offers all of it over HTTP under `/sandbox/`.
 
 mod advoware;
 mod clock;
@@ -30,6 +30,7 @@ mod effects;
 mod env;
 mod espocrm;
 mod faults;
+mod google;
 mod options;
 mod people;
 mod sandbox;
@@ -43,8 +44,10 @@ pub use advoware::token::sign as advoware_signature;
 pub use effects::{Call, Change, Counts, Effect, System};
 pub use espocrm::entity::{Entity, Field, Kind};
 pub use faults::{Action, Fault, Gate, Match, Phase};
+pub use google::push::Notification;
 pub use options::{
-    AdvowareOptions, DateShape, EspoCrmOptions, GetShape, Options, PostShape, PutShape, Trouble, WebhookOptions,
+    AdvowareOptions, DateShape, EspoCrmOptions, GetShape, GoogleOptions, IntervalOne, Normalising, Offsets, Options,
+    PostShape, PutShape, Trouble, WebhookOptions,
 };
 pub use people::{People, Refused};
 pub use sandbox::Sandbox;

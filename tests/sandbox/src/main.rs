@@ -8,7 +8,7 @@ use anyhow::Context;
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Plays Advoware and `EspoCRM` until SIGTERM or Ctrl-C. It is driven over HTTP under /sandbox/.
+/// Plays Advoware, `EspoCRM` and Google Calendar until SIGTERM or Ctrl-C. It is driven over HTTP under /sandbox/.
 #[derive(Debug, Parser)]
 #[command(name = "advosync-sandbox", version)]
 struct Arguments {
@@ -18,7 +18,7 @@ struct Arguments {
     /// The product: registers the three webhooks of `CBeteiligte` there and delivers them periodically.
     #[arg(long, value_name = "URL")]
     webhooks_to: Option<String>,
-    /// Writes the settings that the product needs, once the sandbox can be used.
+    /// Writes the settings that the product needs, once the sandbox can be used; beside it a `….service-account.json`.
     #[arg(long, value_name = "PATH")]
     env_file: Option<PathBuf>,
     /// The pace of webhook deliveries in ms (the real one: 2 minutes).
@@ -33,6 +33,8 @@ struct Arguments {
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let mut options = Options { listen: arguments.listen, ..Options::default() };
+    // A name of its own: a real `service-account.json` may be there.
+    options.google.key_file = arguments.env_file.as_ref().map(|path| beside(path, "service-account.json"));
     options.webhooks.retry_after_ms = arguments.retry_after_ms;
     options.deliver_every_ms = arguments.webhooks_to.is_some().then_some(arguments.deliver_every_ms);
 
@@ -45,7 +47,8 @@ async fn main() -> anyhow::Result<()> {
     if let Some(path) = &arguments.env_file {
         write_whole(path, &sandbox.env_file())?;
     }
-    eprintln!("sandbox of Advoware and EspoCRM on {}, controls under {}/sandbox/", sandbox.origin(), sandbox.origin());
+    let origin = sandbox.origin();
+    eprintln!("sandbox of Advoware, EspoCRM and Google Calendar on {origin}, controls under {origin}/sandbox/");
     tokio::select! {
         result = tokio::signal::ctrl_c() => result?,
         _ = terminate.recv() => {}
@@ -56,7 +59,15 @@ async fn main() -> anyhow::Result<()> {
 
 /// Writes beside and renames, so that a script that waits for the file never reads half of it.
 fn write_whole(path: &Path, text: &str) -> anyhow::Result<()> {
-    let beside = path.with_extension("part");
-    std::fs::write(&beside, text).with_context(|| format!("cannot write {}", beside.display()))?;
-    std::fs::rename(&beside, path).with_context(|| format!("cannot write {}", path.display()))
+    let part = beside(path, "part");
+    std::fs::write(&part, text).with_context(|| format!("cannot write {}", part.display()))?;
+    std::fs::rename(&part, path).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// `.env` and `part` give `.env.part`.
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(ending);
+    name.into()
 }

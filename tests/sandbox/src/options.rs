@@ -2,6 +2,8 @@
 //!
 //! Durations are milliseconds, so that the same options travel as JSON over the control routes.
 
+mod google;
+
 use std::net::SocketAddr;
 
 use base64::Engine;
@@ -13,6 +15,8 @@ use crate::advoware::resource::Resource;
 use crate::espocrm::entity::Entity;
 use crate::webhooks::queue::Order;
 
+pub use self::google::{GoogleOptions, IntervalOne, Normalising, Offsets};
+
 /// Everything that a sandbox is started with.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -21,12 +25,14 @@ pub struct Options {
     pub listen: SocketAddr,
     /// Seed of everything random: the faults' probability and the shuffled order of webhooks.
     pub seed: u64,
-    /// Deliver webhooks by itself at this pace, in ms; `None`: only on demand.
+    /// Deliver webhooks and Google's notifications by itself at this pace, in ms; `None`: only on demand.
     pub deliver_every_ms: Option<u64>,
     /// Advoware's choices.
     pub advoware: AdvowareOptions,
     /// `EspoCRM`'s choices.
     pub espocrm: EspoCrmOptions,
+    /// Google Calendar's choices.
+    pub google: GoogleOptions,
     /// The webhook sender's choices.
     pub webhooks: WebhookOptions,
 }
@@ -39,6 +45,7 @@ impl Default for Options {
             deliver_every_ms: None,
             advoware: AdvowareOptions::default(),
             espocrm: EspoCrmOptions::default(),
+            google: GoogleOptions::default(),
             webhooks: WebhookOptions::default(),
         }
     }

@@ -1,5 +1,7 @@
-//! What people do: the CRM's user at `EspoCRM`, the lawyer at Advoware. Their work is logged and fires webhooks like the
+//! What people do: the CRM's user at `EspoCRM`, the lawyer at Advoware, the employee at Google (`google`). Their work is logged and fires webhooks like the
 //! product's, but costs no request.
+
+mod google;
 
 use std::fmt;
 
@@ -37,7 +39,8 @@ impl std::error::Error for Refused {}
 impl From<Answer> for Refused {
     fn from(answer: Answer) -> Self {
         let reason = answer.headers.iter().find(|(name, _)| name == REASON).map(|(_, value)| value.clone());
-        Self { status: answer.status, reason: reason.unwrap_or_default() }
+        let message = answer.body_json().and_then(|body| Some(body["error"]["message"].as_str()?.to_owned()));
+        Self { status: answer.status, reason: reason.or(message).unwrap_or_default() }
     }
 }
 
@@ -56,7 +59,7 @@ pub struct People<'a> {
 }
 
 impl Sandbox {
-    /// The people who work with both systems.
+    /// The people who work with the systems.
     #[must_use]
     pub fn people(&self) -> People<'_> {
         People::new(&self.shared)

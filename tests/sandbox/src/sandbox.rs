@@ -14,6 +14,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::effects::{Call, Counts, Effect, System};
 use crate::espocrm::actor::Actor;
 use crate::faults::{Fault, Gate, Hold, Match, Phase};
+use crate::google::push::{self, Notification};
+use crate::google::{Google, key};
 use crate::options::Options;
 use crate::server::{self, Shared};
 use crate::webhooks::deliver::{Delivery, Run, Sender};
@@ -41,7 +43,8 @@ impl Sandbox {
         let listener = server::bind(wanted).await.with_context(|| format!("cannot listen on {wanted}"))?;
         let address = listener.local_addr()?;
         let pace = options.deliver_every_ms.map(Duration::from_millis);
-        let world = World::new(options, format!("http://{address}"));
+        let google = Google::new(&options.google).context("no folder for the service account's key file")?;
+        let world = World::new(options, format!("http://{address}"), google);
         let shared = Arc::new(Shared::new(world, Sender::new()?));
         let life = CancellationToken::new();
         let sandbox = Self { shared, address, port: Arc::default(), alive: Arc::new(life.clone().drop_guard()) };
@@ -112,6 +115,28 @@ impl Sandbox {
     /// Takes all of Advoware's tokens back.
     pub fn revoke_tokens(&self) {
         self.shared.world().advoware.tokens.revoke_all();
+    }
+
+    /// Takes all of Google's tokens back.
+    pub fn revoke_google_tokens(&self) {
+        self.shared.world().google.tokens.revoke_all();
+    }
+
+    /// Lets all of Google's sync tokens end: the next delta is answered with 410 fullSyncRequired.
+    pub fn expire_sync_tokens(&self) {
+        self.shared.world().google.expire_sync_tokens();
+    }
+
+    /// The service account's key file: its text, with this sandbox as `token_uri`.
+    #[must_use]
+    pub fn service_account_json(&self) -> String {
+        let world = self.shared.world();
+        key::file_text(&world.options.google, &world.origin)
+    }
+
+    /// Sends Google's notifications: the first one of each new channel, then one for each calendar that changed since.
+    pub async fn push_google(&self) -> Vec<Notification> {
+        push::run(&self.shared).await
     }
 
     /// Every write that took effect since the start, oldest first.
@@ -240,6 +265,11 @@ impl Sandbox {
     }
 }
 
+async fn deliver_all(shared: &Arc<Shared>) {
+    shared.sender.run(shared).await;
+    push::run(shared).await;
+}
+
 async fn deliver_periodically(shared: Arc<Shared>, pace: Duration, life: CancellationToken) {
     loop {
         tokio::select! {
@@ -248,7 +278,7 @@ async fn deliver_periodically(shared: Arc<Shared>, pace: Duration, life: Cancell
         }
         tokio::select! {
             () = life.cancelled() => return,
-            _ = shared.sender.run(&shared) => {}
+            () = deliver_all(&shared) => {}
         }
     }
 }

@@ -5,10 +5,11 @@ use crate::clock::Clock;
 use crate::effects::{Draft, Log, System};
 use crate::espocrm::EspoCrm;
 use crate::faults::Faults;
+use crate::google::Google;
 use crate::options::Options;
 use crate::webhooks::queue::Queue;
 use crate::wire::{Answer, Ask};
-use crate::{advoware, espocrm};
+use crate::{advoware, espocrm, google};
 
 /// The state of all imitated systems.
 pub(crate) struct World {
@@ -16,6 +17,7 @@ pub(crate) struct World {
     pub(crate) clock: Clock,
     pub(crate) advoware: Advoware,
     pub(crate) espocrm: EspoCrm,
+    pub(crate) google: Google,
     pub(crate) hooks: Queue,
     pub(crate) faults: Faults,
     pub(crate) log: Log,
@@ -24,13 +26,14 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(options: Options, origin: String) -> Self {
+    pub(crate) fn new(options: Options, origin: String, google: Google) -> Self {
         let faults = Faults::new(options.seed);
         Self {
             options,
             clock: Clock::default(),
             advoware: Advoware::default(),
             espocrm: EspoCrm::default(),
+            google,
             hooks: Queue::default(),
             faults,
             log: Log::default(),
@@ -44,7 +47,9 @@ impl World {
             System::Advoware => advoware::handle(self, ask),
             System::AdvowareSignIn => advoware::token::handle(self, ask),
             System::EspoCrm => espocrm::handle(self, ask),
-            System::Webhooks => Answer::empty(404),
+            System::Google => google::handle(self, ask),
+            System::GoogleSignIn => google::token::handle(self, ask),
+            System::Webhooks | System::GooglePush => Answer::empty(404),
         }
     }
 

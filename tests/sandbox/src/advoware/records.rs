@@ -114,14 +114,13 @@ pub(super) fn get_answer(options: &AdvowareOptions, resource: &Resource, record:
     }
 }
 
-/// A record as an answer shows it: dates in the chosen spelling.
+/// A record as an answer shows it: dates in the chosen spelling. A date that has a time keeps it.
 pub(super) fn shown(options: &AdvowareOptions, resource: &Resource, record: &Fields) -> Value {
     let mut record = record.clone();
     if options.date_shape == DateShape::DateTime {
         for name in &resource.dates {
-            let day =
-                record.get(name).and_then(Value::as_str).map_or("0001-01-01", |text| text.get(..10).unwrap_or(text));
-            let spelled = format!("{day}T00:00:00");
+            let text = record.get(name).and_then(Value::as_str).unwrap_or("0001-01-01");
+            let spelled = if text.contains('T') { text.to_owned() } else { format!("{text}T00:00:00") };
             record.insert(name.clone(), Value::String(spelled));
         }
     }

@@ -71,7 +71,7 @@ impl Resource {
             fields: words(fields),
             read_only: Vec::new(),
             search: Vec::new(),
-            dates: Vec::new(),
+            dates: words("datum datumBis"),
             first_key: 5001,
         }
     }

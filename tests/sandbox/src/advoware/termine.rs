@@ -1,4 +1,5 @@
-//! Appointments: listed by Kürzel and dates, addressed by a query parameter (advoware.md, Termine).
+//! Appointments: listed by Kürzel and dates, addressed by a query parameter (advoware.md, Termine). A series is listed
+//! once, if it touches the dates.
 
 use serde_json::Value;
 
@@ -25,6 +26,9 @@ pub(super) fn handle(world: &mut World, ask: &Ask, resource: &Resource, rest: &[
     }
 }
 
+/// The end of a series that has none.
+const OPEN_END: &str = "9999-12-31";
+
 fn list(world: &World, ask: &Ask, resource: &Resource) -> Answer {
     let options = &world.options.advoware;
     let kuerzel = ask.param("kuerzel");
@@ -32,7 +36,8 @@ fn list(world: &World, ask: &Ask, resource: &Resource) -> Answer {
     let to = ask.param("to").unwrap_or_else(|| "9999-12-31".into());
     let wanted = |record: &Fields| {
         let start = day(record, "datum");
-        let end = Some(day(record, "datumBis")).filter(|end| !end.is_empty()).unwrap_or_else(|| start.clone());
+        let open = || if is_series(record) { OPEN_END.to_owned() } else { start.clone() };
+        let end = Some(day(record, "datumBis")).filter(|end| !end.is_empty()).unwrap_or_else(open);
         kuerzel.as_deref().is_none_or(|kuerzel| belongs(record, kuerzel)) && start <= to && end >= from
     };
     let found = world.advoware.stores.get(&resource.name).into_iter().flat_map(|store| store.records.values());
@@ -45,6 +50,12 @@ fn list(world: &World, ask: &Ask, resource: &Resource) -> Answer {
 fn day(record: &Fields, name: &str) -> String {
     let text = record.get(name).and_then(Value::as_str).unwrap_or_default();
     if text.starts_with("0001-01-01") { String::new() } else { text.get(..10).unwrap_or(text).to_owned() }
+}
+
+/// `datumBis` of a series is the end of the series, and may be missing.
+fn is_series(record: &Fields) -> bool {
+    let number = |name| record.get(name).and_then(Value::as_i64).unwrap_or(0);
+    number("dauertermin") == 1 && number("turnus") >= 1
 }
 
 /// An employee's own entries and those for everybody.

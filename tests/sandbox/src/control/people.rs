@@ -1,4 +1,4 @@
-//! The records of both systems, read and written as a person.
+//! The records of all systems, read and written as a person.
 //!
 //! The handlers use [`People`], so they log and fire webhooks as its methods do.
 
@@ -16,15 +16,15 @@ use crate::server::Shared;
 
 type Asked = State<Arc<Shared>>;
 
-fn people(shared: &Arc<Shared>) -> People<'_> {
+pub(super) fn people(shared: &Arc<Shared>) -> People<'_> {
     People::new(shared)
 }
 
-fn found(record: Option<Fields>) -> Response {
+pub(super) fn found(record: Option<Fields>) -> Response {
     record.map_or_else(|| StatusCode::NOT_FOUND.into_response(), |record| Json(record).into_response())
 }
 
-/// All records of both systems.
+/// All records of all systems.
 pub(super) async fn state(State(shared): Asked) -> Json<Value> {
     let (entities, resources) = {
         let world = shared.world();
@@ -37,10 +37,11 @@ pub(super) async fn state(State(shared): Asked) -> Json<Value> {
     let espocrm: Fields = entities.into_iter().map(|name| (name.clone(), json!(people.crm_list(&name)))).collect();
     let advoware: Fields =
         resources.into_iter().map(|name| (name.clone(), json!(people.advoware_list(&name)))).collect();
+    let google = super::google::state(&shared);
     let world = shared.world();
     let (notes, waiting, given_up) = (&world.espocrm.notes, world.hooks.waiting(), &world.hooks.given_up);
     Json(json!({
-        "espocrm": espocrm, "advoware": advoware, "notes": notes,
+        "espocrm": espocrm, "advoware": advoware, "google": google, "notes": notes,
         "webhooks_waiting": waiting, "webhooks_given_up": given_up,
     }))
 }

@@ -160,8 +160,19 @@ pub(super) async fn forget_webhooks(State(shared): Steered) -> StatusCode {
 }
 
 pub(super) async fn revoke_tokens(State(shared): Steered) -> StatusCode {
-    shared.world().advoware.tokens.revoke_all();
+    let mut world = shared.world();
+    world.advoware.tokens.revoke_all();
+    world.google.tokens.revoke_all();
     StatusCode::NO_CONTENT
+}
+
+pub(super) async fn expire_sync_tokens(State(shared): Steered) -> StatusCode {
+    shared.world().google.expire_sync_tokens();
+    StatusCode::NO_CONTENT
+}
+
+pub(super) async fn push(State(shared): Steered) -> Response {
+    Json(crate::google::push::run(&shared).await).into_response()
 }
 
 #[derive(Deserialize)]

@@ -24,7 +24,7 @@ use self::stage::Stage;
 /// The whole demo ends within this time, whatever hangs.
 const AT_MOST: Duration = Duration::from_mins(5);
 
-/// Runs advosync against a sandbox of Advoware and `EspoCRM`, and shows what happens.
+/// Runs advosync against a sandbox of Advoware, `EspoCRM` and Google Calendar, and shows what happens.
 #[derive(Debug, Parser)]
 #[command(name = "advosync-demo", version)]
 struct Arguments {
@@ -99,7 +99,10 @@ async fn start(arguments: &Arguments, account: &Account) -> anyhow::Result<(Sand
         bail!("{} is missing; build it with `cargo build`, or name one with --advosync", binary.display());
     }
     let sandbox = Sandbox::start(options()).await?;
-    account.note(format!("sandbox    {}: plays Advoware and EspoCRM, keeps its own log of effects", sandbox.origin()));
+    account.note(format!(
+        "sandbox    {}: plays Advoware, EspoCRM and Google Calendar, keeps its own log of effects",
+        sandbox.origin()
+    ));
     let port = free_port()?;
     sandbox.register_webhooks(CBETEILIGTE, &format!("http://127.0.0.1:{port}/vmh/webhook/beteiligte"));
     let product = Product::start(&binary, port, &sandbox)?;

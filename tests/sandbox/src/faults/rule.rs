@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::effects::System;
+use crate::google::refuse;
 use crate::wire::Ask;
 
 /// Which requests; what is not given fits all.
@@ -122,8 +123,10 @@ pub enum Action {
         /// The values.
         fields: BTreeMap<String, Value>,
     },
-    /// Takes all of Advoware's tokens back first, so that a request to its API is answered with 401.
+    /// Takes all tokens of the system that is asked back first, so that a request to its API is answered with 401.
     RevokeTokens,
+    /// Google only: lets every sync token end first, so that a list with one is answered with 410.
+    ExpireSyncTokens,
     /// Webhooks only: the request is sent again so many times.
     Duplicate {
         /// How often more.
@@ -181,6 +184,18 @@ impl Fault {
         self.request("PUT", path)
     }
 
+    /// Only `PATCH` requests to a path.
+    #[must_use]
+    pub fn patch(self, path: &str) -> Self {
+        self.request("PATCH", path)
+    }
+
+    /// Only `DELETE` requests to a path.
+    #[must_use]
+    pub fn delete(self, path: &str) -> Self {
+        self.request("DELETE", path)
+    }
+
     /// Only bodies that contain a text.
     #[must_use]
     pub fn containing(self, text: &str) -> Self {
@@ -230,6 +245,27 @@ impl Fault {
         self.then(Action::AnswerAfter { status, body: body.into(), headers: BTreeMap::new() })
     }
 
+    /// Answers with Google's error of this status and reason, such as `rateLimitExceeded`, without an effect
+    /// (google-calendar.md, Limits).
+    #[must_use]
+    pub fn google_error(self, status: u16, reason: &str) -> Self {
+        let (body, headers) = google_error(status, reason);
+        self.then(Action::AnswerBefore { status, body, headers })
+    }
+
+    /// Likewise, after the effect: what a client sees of a write that went through in the end.
+    #[must_use]
+    pub fn google_error_after(self, status: u16, reason: &str) -> Self {
+        let (body, headers) = google_error(status, reason);
+        self.then(Action::AnswerAfter { status, body, headers })
+    }
+
+    /// Lets every sync token of Google end before the request.
+    #[must_use]
+    pub fn expire_sync_tokens(self) -> Self {
+        self.then(Action::ExpireSyncTokens)
+    }
+
     /// Cuts the connection without an effect.
     #[must_use]
     pub fn cut(self) -> Self {
@@ -259,6 +295,11 @@ impl Fault {
     pub fn without(self, fields: &[&str]) -> Self {
         self.then(Action::Without { fields: fields.iter().map(|&field| field.to_owned()).collect() })
     }
+}
+
+fn google_error(status: u16, reason: &str) -> (String, BTreeMap<String, String>) {
+    let answer = refuse::error(status, reason, "A scripted fault.");
+    (String::from_utf8_lossy(&answer.body).into_owned(), answer.headers.into_iter().collect())
 }
 
 fn millis(wait: Duration) -> u64 {

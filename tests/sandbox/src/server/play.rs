@@ -25,7 +25,7 @@ pub(super) async fn play(shared: Arc<Shared>, ask: Ask) -> Played {
     for hold in holds.iter().filter(|hold| hold.phase == Phase::Before) {
         hold.wait().await;
     }
-    let played = if let Some(ended) = before(&shared, &actions).await {
+    let played = if let Some(ended) = before(&shared, system, &actions).await {
         ended
     } else {
         let answer = shared.world().handle(system, &ask);
@@ -43,11 +43,13 @@ pub(super) async fn play(shared: Arc<Shared>, ask: Ask) -> Played {
 }
 
 /// The actions before the effect; `Some` where there will be none.
-async fn before(shared: &Arc<Shared>, actions: &[Action]) -> Option<Played> {
+async fn before(shared: &Arc<Shared>, system: System, actions: &[Action]) -> Option<Played> {
     for action in actions {
         match action {
             Action::DelayBefore { ms } => tokio::time::sleep(Duration::from_millis(*ms)).await,
+            Action::RevokeTokens if system == System::Google => shared.world().google.tokens.revoke_all(),
             Action::RevokeTokens => shared.world().advoware.tokens.revoke_all(),
+            Action::ExpireSyncTokens => shared.world().google.expire_sync_tokens(),
             Action::Cut => return Some(Played::Cut),
             Action::HtmlBefore => return Some(Played::Answer(Answer::html(200))),
             Action::AnswerBefore { status, body, headers } => {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
-use reqwest::{Client, header};
+use reqwest::{Client, RequestBuilder, header};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::Mutex;
@@ -76,6 +76,11 @@ impl Sender {
     pub(crate) fn new() -> reqwest::Result<Self> {
         let client = Client::builder().redirect(Policy::none()).no_proxy().build()?;
         Ok(Self { client, running: Mutex::new(()) })
+    }
+
+    /// A request without a redirect, for other senders.
+    pub(crate) fn request(&self, url: &str) -> RequestBuilder {
+        self.client.post(url)
     }
 
     /// Sends what is due: one run.

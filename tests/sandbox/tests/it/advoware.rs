@@ -231,4 +231,80 @@ async fn employees_are_listed() {
     }
     let list = world.advoware(&token, Method::GET, "Mitarbeiter?aktiv=true", None).await.json();
     assert_eq!(list, json!([{"kuerzel": "SB", "name": null, "vorname": null, "aktiv": true}]));
+    let count = async |query: &str| {
+        let list = world.advoware(&token, Method::GET, &format!("Mitarbeiter{query}"), None).await.json();
+        list.as_array().unwrap().len()
+    };
+    assert_eq!((count("?aktiv=false").await, count("").await, count("?Aktiv=true").await), (1, 2, 2));
+}
+
+#[tokio::test]
+async fn a_series_is_listed_once_wherever_it_touches_the_dates() {
+    let world = World::new().await;
+    let token = world.token().await;
+    let people = world.sandbox.people();
+    let make = |fields: Value| people.lawyer_create(TERMINE, &fields).unwrap();
+    let series = |text: &str, end: Value| {
+        make(json!({"text": text, "datum": "2025-01-06", "uhrzeitVon": "09:00:00", "uhrzeitBis": "10:00:00",
+            "datumBis": end, "dauertermin": 1, "turnus": 1, "turnusArt": 2, "anwalt": "MÜ"}))
+    };
+    series("Jour fixe", json!("2026-12-31"));
+    series("ohne Ende", Value::Null);
+    series("ohne Datum", json!("0001-01-01T00:00:00"));
+    series("bis 2037", json!("2037-12-31"));
+    series("beendet", json!("2025-12-29"));
+    make(json!({"text": "ganztägig", "datum": "2025-01-06", "dauertermin": 1, "turnus": 0, "anwalt": "MÜ"}));
+    let check = async |from: &str, to: &str, expected: &[&str]| {
+        let path = format!("Termine?kuerzel=M%C3%9C&from={from}&to={to}");
+        let list = world.advoware(&token, Method::GET, &path, None).await.json();
+        let titles: Vec<&str> =
+            list.as_array().unwrap().iter().map(|termin| termin["text"].as_str().unwrap()).collect();
+        assert_eq!(titles, expected, "{from} to {to}");
+    };
+    check("2026-03-01", "2026-03-31", &["Jour fixe", "ohne Ende", "ohne Datum", "bis 2037"]).await;
+    check("2027-03-01", "2027-03-31", &["ohne Ende", "ohne Datum", "bis 2037"]).await;
+    check("2024-12-01", "2025-01-05", &[]).await;
+}
+
+#[tokio::test]
+async fn an_appointment_is_written_as_a_whole_and_answered_in_every_shape() {
+    let world = World::new().await;
+    let token = world.token().await;
+    let set = |change: fn(&mut Options)| world.sandbox.configure(change);
+    let call = async |method: Method, path: &str, body: Option<Value>| world.advoware(&token, method, path, body).await;
+    let body = json!({"text": "Verhandlung", "datum": "2026-03-05T14:00:00", "uhrzeitVon": "14:00:00", "sb": "SB"});
+
+    let made = call(Method::POST, "Termine", Some(body.clone())).await.json();
+    let number = made["frNr"].as_i64().unwrap();
+    set(|options| options.advoware.post_shape = PostShape::Array);
+    assert_eq!(call(Method::POST, "Termine", Some(body.clone())).await.json()[0]["frNr"], json!(number + 1));
+    set(|options| options.advoware.post_shape = PostShape::Number);
+    assert_eq!(call(Method::POST, "Termine", Some(body)).await.json(), json!(number + 2));
+
+    let path = format!("Termine?frnr={number}");
+    world.sandbox.people().lawyer_update(TERMINE, number, &json!({"aktenzeichen": "12/26"})).unwrap();
+    let mut termin = call(Method::GET, &path, None).await.json();
+    termin["ort"] = json!("Saal 3");
+    assert_eq!(call(Method::PUT, &path, Some(termin)).await.status, 200);
+    let after = world.sandbox.people().advoware_get(TERMINE, number).unwrap();
+    assert_eq!((&after["ort"], &after["aktenzeichen"]), (&json!("Saal 3"), &json!("12/26")), "unknown fields stay");
+    call(Method::PUT, &path, Some(json!({"text": "kahl"}))).await;
+    let after = world.sandbox.people().advoware_get(TERMINE, number).unwrap();
+    assert_eq!((&after["ort"], &after["datum"]), (&Value::Null, &Value::Null), "what a PUT leaves out is gone");
+
+    set(|options| options.advoware.date_shape = DateShape::DateTime);
+    let shown = call(Method::GET, &path, None).await.json();
+    assert_eq!(shown["datum"], json!("0001-01-01T00:00:00"));
+    let timed = call(Method::GET, &format!("Termine?frnr={}", number + 1), None).await.json();
+    assert_eq!((&timed["datum"], &timed["datumBis"]), (&json!("2026-03-05T14:00:00"), &json!("0001-01-01T00:00:00")));
+
+    for (method, path, expected) in [
+        (Method::DELETE, path.as_str(), 200),
+        (Method::DELETE, path.as_str(), 404),
+        (Method::PUT, path.as_str(), 404),
+        (Method::DELETE, "Termine", 400),
+        (Method::DELETE, "Termine?frnr=-7", 403),
+    ] {
+        assert_eq!(call(method.clone(), path, Some(json!({}))).await.status, expected, "{method} {path}");
+    }
 }

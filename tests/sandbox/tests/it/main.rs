@@ -6,6 +6,7 @@ mod advoware;
 mod control;
 mod espocrm;
 mod faults;
+mod google;
 mod lists;
 mod metadata;
 mod outage;
