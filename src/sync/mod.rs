@@ -1,4 +1,5 @@
 //! Syncing: what is to be done (pure) and doing it (thin).
 
+pub mod calendar;
 pub mod ledger;
 pub mod record;

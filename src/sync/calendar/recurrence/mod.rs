@@ -1,0 +1,1 @@
+//! Recurrence: what Advoware can express, and the instances of what it cannot (C5).
