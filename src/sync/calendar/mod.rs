@@ -5,6 +5,7 @@
 //! instance of a series that it cannot ([`recurrence`]). [`plan`] compares Termine, items and what the ledger knows of their
 //! [`pair`]s, and says what to do. All of that is pure; `docs/calendar.md` has the rules.
 
+pub mod clock;
 pub mod compare;
 pub mod entry;
 pub mod event;
