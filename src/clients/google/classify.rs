@@ -47,10 +47,9 @@ impl Refusal<'_> {
             (404 | 410, _) if is_html(self.body) => {
                 Error::Misdirected { call, came: format!("{status}, {}", described(self.body, &[self.token])) }
             }
-            (404, _) => Error::NotFound { call },
             (409, _) => Error::Exists { call },
             (410, _) if call.method == Method::GET => Error::SyncTokenGone { call },
-            (410, _) => Error::NotFound { call },
+            (404 | 410, _) => Error::NotFound { call },
             (412, _) => Error::Changed { call },
             _ => Error::Rejected { call, status, reason, message },
         }
