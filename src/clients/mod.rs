@@ -5,6 +5,7 @@
 
 pub mod advoware;
 pub mod espocrm;
+pub mod google;
 mod http;
 #[cfg(test)]
 pub(crate) mod stand_in;

@@ -1,0 +1,145 @@
+//! One request and its answer, with the pace and the second tries that Google asks for.
+
+use std::time::{Duration, Instant};
+
+use chrono::Utc;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::Method;
+use reqwest::header::{HeaderValue, IF_MATCH};
+use serde_json::Value;
+use tokio_util::bytes::Bytes;
+use url::Url;
+
+use super::classify::Refusal;
+use super::client::Client;
+use super::error::Error;
+use super::limiter::LimiterError;
+use crate::clients::{Call, Cause, Secret, http};
+
+/// Everything but RFC 3986's unreserved characters.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+/// The waits after a rate limit, in units (seed 001: base 4, at most 4 tries, at most 60 s).
+const WAITS: [u32; 3] = [4, 16, 60];
+/// Google asking for more than this is the caller's to wait for.
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
+
+/// What is to be sent.
+pub(super) struct Request<'a> {
+    pub(super) method: Method,
+    /// The parts of the path below the base, not yet encoded.
+    pub(super) path: &'a [&'a str],
+    pub(super) query: &'a [(&'a str, &'a str)],
+    pub(super) etag: Option<&'a str>,
+    pub(super) body: Option<&'a Value>,
+}
+
+impl<'a> Request<'a> {
+    pub(super) fn new(method: Method, path: &'a [&'a str]) -> Self {
+        Self { method, path, query: &[], etag: None, body: None }
+    }
+
+    pub(super) fn call(&self) -> Call {
+        Call { method: self.method.clone(), path: self.path.join("/") }
+    }
+}
+
+impl Client {
+    /// Sends and reads the answer as JSON.
+    pub(super) async fn exchange(&self, request: &Request<'_>) -> Result<Value, Error> {
+        let body = self.send(request).await?;
+        http::json(&body).ok_or_else(|| unreadable(&request.call(), &http::described(&body, &[])))
+    }
+
+    /// Sends, again after a rate limit, and reads the whole answer; anything but 2xx is an error.
+    pub(super) async fn send(&self, request: &Request<'_>) -> Result<Bytes, Error> {
+        let unit = self.shared.options.backoff_unit;
+        for wait in WAITS {
+            let error = match self.signed(request).await {
+                Err(error @ Error::RateLimited { .. }) => error,
+                outcome => return outcome,
+            };
+            let wait = error.retry_after().unwrap_or(unit * wait);
+            self.shared.limiter.pause(wait).await.map_err(limiter)?;
+            if wait > LONGEST_WAIT {
+                return Err(error);
+            }
+            tokio::time::sleep(wait).await;
+        }
+        self.signed(request).await
+    }
+
+    /// Sends once, and once more with a new token after a 401.
+    async fn signed(&self, request: &Request<'_>) -> Result<Bytes, Error> {
+        let token = self.shared.sign_in.token(None).await?;
+        match self.sent_with(request, &token).await {
+            Err(Error::Unauthorised { .. }) => {
+                let token = self.shared.sign_in.token(Some(&token)).await?;
+                self.sent_with(request, &token).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// The only way out to Google's data.
+    async fn sent_with(&self, request: &Request<'_>, token: &Secret) -> Result<Bytes, Error> {
+        let shared = &self.shared;
+        let timeout = shared.options.timeout;
+        let call = request.call();
+        let invalid = |reason: String| Error::Invalid { call: call.clone(), reason };
+        let path = encoded(request.path).map_err(invalid)?;
+        let mut url = Url::parse(&format!("{}{path}", shared.base)).map_err(|error| invalid(error.to_string()))?;
+        if !request.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(request.query);
+        }
+        let mut sending = shared.connections.request(request.method.clone(), url).bearer_auth(token.expose());
+        if let Some(etag) = request.etag {
+            let etag = HeaderValue::from_str(etag).map_err(|_| invalid("the etag cannot be sent".to_owned()))?;
+            sending = sending.header(IF_MATCH, etag);
+        }
+        if let Some(body) = request.body {
+            sending = sending.json(body);
+        }
+        tokio::time::sleep(shared.limiter.take().await.map_err(limiter)?).await;
+
+        let started = Instant::now();
+        let outcome = sending.send().await;
+        let status = outcome.as_ref().ok().map(|answer| answer.status().as_u16());
+        let elapsed_ms = started.elapsed().as_millis();
+        tracing::debug!(method = %call.method, path = call.path, status, elapsed_ms, "google call");
+        let answer = match outcome.map_err(|error| http::transport(error, timeout)) {
+            Ok(answer) => answer,
+            Err(Ok(cause)) => return Err(Error::Unknown { call, cause }),
+            Err(Err(cause)) => return Err(Error::NotSent { call, cause }),
+        };
+        let (status, retry_after) = (answer.status(), http::retry_after(answer.headers(), Utc::now()));
+        let body = http::read(answer, http::MAX_ANSWER_BYTES, timeout).await;
+        if status.is_success() {
+            return body.map_err(|cause| Error::Unknown { call, cause });
+        }
+        // The status decides; a body that could not be read only has nothing to add.
+        let body = body.unwrap_or_default();
+        Err(Refusal { status, body: &body, retry_after, token: token.expose() }.into_error(call))
+    }
+}
+
+fn limiter(error: LimiterError) -> Error {
+    Error::Limiter { message: error.0 }
+}
+
+/// A 2xx answer that is not what was promised: for a write, its effect is unknown.
+pub(super) fn unreadable(call: &Call, came: &str) -> Error {
+    Error::Unknown { call: call.clone(), cause: Cause::Unreadable(came.to_owned()) }
+}
+
+/// The path with a leading slash, every part encoded. An empty part would address a list instead of one event.
+fn encoded(parts: &[&str]) -> Result<String, String> {
+    let mut path = String::new();
+    for part in parts {
+        if part.trim().is_empty() || part.chars().all(|c| c == '.') {
+            return Err(format!("{part:?} is no calendar or event id"));
+        }
+        path.push('/');
+        path.extend(utf8_percent_encode(part, ENCODED));
+    }
+    Ok(path)
+}
