@@ -1,9 +1,8 @@
 //! Advoware Termine ↔ Google Calendar events, one calendar an employee (design "Calendar sync", C1 to C10).
 //!
-//! Both sides are read into one normal form ([`entry`]): a Termin by [`termin`], an event by [`event`]. What Google holds is
-//! broken down into items, each the counterpart of one Termin: a single event, a series that Advoware can express, or one
-//! instance of a series that it cannot ([`recurrence`]). [`plan`] compares Termine, items and what the ledger knows of their
-//! [`pair`]s, and says what to do. All of that is pure; `docs/calendar.md` has the rules.
+//! Both sides have one normal form ([`entry`]): [`termin`] reads a Termin into it, [`event`] writes it as an event, and
+//! [`compare`] says whether two of them mean the same. [`plan`] decides what becomes of a [`pair`]. All of that is pure, and
+//! nothing carries it out yet: `docs/calendar.md` has the rules, and says what is missing.
 
 pub mod clock;
 pub mod compare;
@@ -11,7 +10,6 @@ pub mod entry;
 pub mod event;
 pub mod pair;
 pub mod plan;
-pub mod recurrence;
 pub mod scope;
 pub mod termin;
 
