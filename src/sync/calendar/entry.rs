@@ -13,7 +13,7 @@ pub struct Entry {
     /// The title (Google: `summary`). Line ends are LF, blanks at its ends are gone; so in the other texts.
     pub text: String,
     /// The note (Google: `description`). As the side holds it, so HTML where Google has some; compare it by
-    /// [`Entry::differing`], which looks through that.
+    /// [`Entry::prints`], which look through that.
     pub notiz: String,
     /// The place (Google: `location`).
     pub ort: String,
