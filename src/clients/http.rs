@@ -1,7 +1,6 @@
 //! What every client does alike around one HTTP exchange: how the connection is set up, what a failure means for the
 //! effect of the call, and how much of an answer is read and shown.
 
-use std::error::Error as _;
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
@@ -103,7 +102,8 @@ pub(super) fn transport(error: reqwest::Error, timeout: Duration) -> Result<Caus
     }
 }
 
-fn chain(error: &reqwest::Error) -> String {
+/// An error and what caused it, in one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(inner) = source {

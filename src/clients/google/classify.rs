@@ -6,16 +6,29 @@ use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
 use super::error::Error;
-use crate::clients::http::{self, described, is_html, snippet};
+use crate::clients::http::{self, described, snippet};
 use crate::clients::{Call, Cause};
+
+/// What Google says after many new calendars or shares, whatever the reason is called.
+const USAGE: &str = "usage limits exceeded";
+
+/// What a 410 to a call would be about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gone {
+    /// The thing that the path names.
+    Thing,
+    /// The sync token in the query.
+    SyncToken,
+}
 
 /// An answer that is not 2xx, read far enough.
 pub(super) struct Refusal<'a> {
     pub(super) status: StatusCode,
     pub(super) body: &'a [u8],
     pub(super) retry_after: Option<Duration>,
-    /// Replaced wherever the body repeats it.
-    pub(super) token: &'a str,
+    pub(super) gone: Gone,
+    /// Replaced wherever the body repeats them.
+    pub(super) secrets: &'a [&'a str],
 }
 
 impl Refusal<'_> {
@@ -23,7 +36,7 @@ impl Refusal<'_> {
     pub(super) fn into_error(self, call: Call) -> Error {
         let status = self.status.as_u16();
         let (reason, message) = self.words();
-        let message = snippet(&message, &[self.token]);
+        let message = snippet(&message, self.secrets);
         match status {
             408 | 500..=599 => Error::Unknown { call, cause: Cause::Status { status, text: message } },
             400..=499 => self.refused(call, status, reason, message),
@@ -40,19 +53,34 @@ impl Refusal<'_> {
             (429, _) | (403, "rateLimitExceeded" | "userRateLimitExceeded") => {
                 Error::RateLimited { call, retry_after: self.retry_after }
             }
-            (403, "quotaExceeded") => Error::QuotaExceeded { call },
-            (403, _) if message.contains("Calendar usage limits exceeded") => Error::QuotaExceeded { call },
+            (403, "quotaExceeded" | "dailyLimitExceeded") => Error::QuotaExceeded { call },
+            (403, _) if says(&message, USAGE) => Error::QuotaExceeded { call },
+            (403, "accessNotConfigured") => Error::Configuration {
+                message: format!(
+                    "the Google Calendar API is not enabled for the service account's project: {message}. Please enable \
+                     it in the Google Cloud console"
+                ),
+            },
             (403, _) => Error::Forbidden { call, reason, message },
             // A proxy's page says nothing about the event.
-            (404 | 410, _) if is_html(self.body) => {
-                Error::Misdirected { call, came: format!("{status}, {}", described(self.body, &[self.token])) }
+            (404 | 410, _) if !self.is_from_the_api() => {
+                Error::Misdirected { call, came: format!("{status}, {}", described(self.body, self.secrets)) }
             }
-            (409, _) => Error::Exists { call },
-            (410, _) if call.method == Method::GET => Error::SyncTokenGone { call },
+            (410, "fullSyncRequired" | "updatedMinTooLongAgo") => Error::SyncTokenGone { call },
+            (410, _) if self.gone == Gone::SyncToken => Error::SyncTokenGone { call },
+            // A token that is malformed and not only too old.
+            (400, _) if self.gone == Gone::SyncToken && says(&message, "sync token") => Error::SyncTokenGone { call },
             (404 | 410, _) => Error::NotFound { call },
+            // Only an insert chooses an id.
+            (409, _) if call.method == Method::POST => Error::Exists { call },
             (412, _) => Error::Changed { call },
             _ => Error::Rejected { call, status, reason, message },
         }
+    }
+
+    /// Google answers an object; anything else comes from a proxy or from a wrong address.
+    fn is_from_the_api(&self) -> bool {
+        self.body.trim_ascii().is_empty() || http::json(self.body).is_some_and(|body| body.is_object())
     }
 
     /// Google's reason and message; an unknown body is all message.
@@ -64,15 +92,19 @@ impl Refusal<'_> {
     }
 }
 
+fn says(message: &str, phrase: &str) -> bool {
+    message.to_lowercase().contains(phrase)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
 
-    fn of(method: Method, status: u16, body: &str) -> String {
+    fn of(method: Method, status: u16, body: &str, gone: Gone) -> String {
         let status = StatusCode::from_u16(status).unwrap();
-        let refusal = Refusal { status, body: body.as_bytes(), retry_after: None, token: "geheim" };
+        let refusal = Refusal { status, body: body.as_bytes(), retry_after: None, gone, secrets: &["geheim"] };
         let error = refusal.into_error(Call { method, path: "X".to_owned() });
         assert!(!error.to_string().contains("geheim"));
         format!("{error:?}").split([' ', '{']).next().unwrap_or_default().to_owned()
@@ -82,12 +114,15 @@ mod tests {
     fn answers_become_errors() {
         let check = |status, reason: &str, expected: &str| {
             let body = json!({ "error": { "message": "geheim", "errors": [{ "reason": reason }] } }).to_string();
-            assert_eq!(of(Method::PUT, status, &body), expected, "{status} {reason}");
+            assert_eq!(of(Method::POST, status, &body, Gone::Thing), expected, "{status} {reason}");
         };
         check(403, "rateLimitExceeded", "RateLimited");
         check(403, "userRateLimitExceeded", "RateLimited");
         check(429, "", "RateLimited");
         check(403, "quotaExceeded", "QuotaExceeded");
+        check(403, "dailyLimitExceeded", "QuotaExceeded");
+        check(403, "accessNotConfigured", "Configuration");
+        check(403, "requiredAccessLevel", "Forbidden");
         check(403, "forbiddenForNonOrganizer", "Forbidden");
         check(403, "forbiddenForServiceAccounts", "Forbidden");
         check(401, "authError", "Unauthorised");
@@ -99,13 +134,37 @@ mod tests {
         check(408, "", "Unknown");
         check(500, "backendError", "Unknown");
         check(302, "", "Unknown");
-        assert_eq!(of(Method::GET, 410, ""), "SyncTokenGone");
+        check(410, "fullSyncRequired", "SyncTokenGone");
+        assert_eq!(of(Method::PUT, 409, "", Gone::Thing), "Rejected", "only an insert meets a taken id");
+    }
+
+    #[test]
+    fn sync_tokens() {
+        let check = |status, body: &str, gone, expected: &str| {
+            assert_eq!(of(Method::GET, status, body, gone), expected, "{status} {body} {gone:?}");
+        };
+        let malformed = r#"{"error":{"message":"Invalid sync token value."}}"#;
+        check(410, "", Gone::SyncToken, "SyncTokenGone");
+        check(410, "", Gone::Thing, "NotFound");
+        check(410, "<html>", Gone::SyncToken, "Misdirected");
+        check(400, malformed, Gone::SyncToken, "SyncTokenGone");
+        check(400, malformed, Gone::Thing, "Rejected");
+        check(400, "{}", Gone::SyncToken, "Rejected");
+        check(404, "{}", Gone::SyncToken, "NotFound");
     }
 
     #[test]
     fn other_bodies_are_tolerated() {
-        let check = |status, body: &str, expected: &str| assert_eq!(of(Method::POST, status, body), expected, "{body}");
+        let check = |status, body: &str, expected: &str| {
+            assert_eq!(of(Method::POST, status, body, Gone::Thing), expected, "{body}");
+        };
+        check(404, "", "NotFound");
+        check(404, "\u{feff}{}", "NotFound");
         check(404, "<!DOCTYPE html>", "Misdirected");
+        check(404, "404 page not found", "Misdirected");
+        check(410, "<html>", "Misdirected");
+        check(403, "<html>", "Forbidden");
+        check(403, r#"{"error":[1]}"#, "Forbidden");
         check(403, "", "Forbidden");
         check(503, "<html>", "Unknown");
         check(403, r#"{"error":{"message":"Calendar usage limits exceeded."}}"#, "QuotaExceeded");

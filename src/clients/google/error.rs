@@ -28,7 +28,7 @@ pub enum Error {
         cause: Cause,
     },
     /// A clean refusal (4xx); nothing was changed.
-    #[error("Google Calendar refused {call} with {status} {reason}: {message}")]
+    #[error("Google Calendar refused {call} with {status}{}: {message}", named(.reason))]
     Rejected {
         /// The request.
         call: Call,
@@ -45,7 +45,7 @@ pub enum Error {
         /// The request.
         call: Call,
     },
-    /// Something that is not the API answered 404; never to be taken for a deleted event.
+    /// Something that is not the API answered 404 or 410; never to be taken for a deleted event.
     #[error("{call} reached something that is not Google's API ({came}). Check GOOGLE_CALENDAR_API_BASE_URL")]
     Misdirected {
         /// The request.
@@ -65,18 +65,19 @@ pub enum Error {
         /// The request.
         call: Call,
     },
-    /// The sync token has expired (410): read everything again.
+    /// The sync token has expired (410) or is none: read everything again.
     #[error("Google Calendar forgot the last state ({call}): the whole calendar must be read again")]
     SyncTokenGone {
         /// The request.
         call: Call,
     },
-    /// Google asks for a pause; nothing was changed.
+    /// Google asks for a pause, also after the tries made here, or the line of calls is longer than a minute; nothing was
+    /// changed.
     #[error("Google Calendar asks to slow down ({call}); try again later")]
     RateLimited {
         /// The request.
         call: Call,
-        /// How long to wait, where it says so.
+        /// How long to wait, where it is known.
         retry_after: Option<Duration>,
     },
     /// A quota is used up; Google opens again after hours.
@@ -86,7 +87,7 @@ pub enum Error {
         call: Call,
     },
     /// This one thing is not allowed (403); other events are not concerned.
-    #[error("Google Calendar does not allow {call} ({reason}): {message}. Check how the calendar is shared")]
+    #[error("Google Calendar does not allow {call}{}: {message}. Check how the calendar is shared", named(.reason))]
     Forbidden {
         /// The request.
         call: Call,
@@ -128,12 +129,18 @@ pub enum Error {
     },
 }
 
+fn named(reason: &str) -> String {
+    if reason.is_empty() { String::new() } else { format!(" ({reason})") }
+}
+
 impl Error {
-    /// Google as a whole seems down (connection, timeout, 5xx): for a circuit breaker.
+    /// Google as a whole seems down (connection, timeout, 5xx, no token to be had): for a circuit breaker.
     #[must_use]
     pub const fn upstream_down(&self) -> bool {
         match self {
-            Self::NotSent { cause, .. } | Self::Unknown { cause, .. } => cause.is_down(),
+            // Also where a sign-in's answer is unreadable: the library hides the status of a 502's page.
+            Self::NotSent { .. } => true,
+            Self::Unknown { cause, .. } => cause.is_down(),
             _ => false,
         }
     }

@@ -3,6 +3,7 @@
 use reqwest::Method;
 use serde_json::{Map, Value};
 
+use super::classify::Gone;
 use super::client::Client;
 use super::error::Error;
 use super::exchange::{Request, unreadable};
@@ -29,10 +30,12 @@ impl Client {
     /// Reads all pages. With a sync token, what changed since; [`Error::SyncTokenGone`] asks to do without.
     pub async fn list(&self, calendar: &str, sync_token: Option<&str>) -> Result<Listing, Error> {
         let path = ["calendars", calendar, "events"];
-        let call = Call { method: Method::GET, path: path.join("/") };
         let mut query = vec![("singleEvents", "false"), ("maxResults", "2500")];
         query.extend(sync_token.map(|token| ("syncToken", token)));
-        let (items, next, pages) = self.pages(&path, &query).await?;
+        let gone = if sync_token.is_some() { Gone::SyncToken } else { Gone::Thing };
+        let request = Request { query: &query, gone, ..Request::new(Method::GET, &path) };
+        let call = request.call();
+        let (items, next, pages) = self.pages(&request).await?;
         let next_sync_token = next.ok_or_else(|| unreadable(&call, "a last page without nextSyncToken"))?;
         let events = items.into_iter().map(|item| event(&call, item)).collect::<Result<_, _>>()?;
         Ok(Listing { events, next_sync_token, pages })
@@ -54,6 +57,10 @@ impl Client {
         let path = ["calendars", calendar, "events"];
         let body = Value::Object(new.clone());
         let request = Request { query: &QUIET, body: Some(&body), ..Request::new(Method::POST, &path) };
+        if new.get("id").and_then(Value::as_str).is_none_or(str::is_empty) {
+            // Google would choose one, and a repeat would make a second event.
+            return Err(Error::Invalid { call: request.call(), reason: "the new event has no id".to_owned() });
+        }
         event(&request.call(), self.exchange(&request).await?)
     }
 

@@ -10,10 +10,9 @@ use serde_json::Value;
 use tokio_util::bytes::Bytes;
 use url::Url;
 
-use super::classify::Refusal;
+use super::classify::{Gone, Refusal};
 use super::client::Client;
 use super::error::Error;
-use super::limiter::LimiterError;
 use crate::clients::{Call, Cause, Secret, http};
 
 /// Everything but RFC 3986's unreserved characters.
@@ -31,11 +30,15 @@ pub(super) struct Request<'a> {
     pub(super) query: &'a [(&'a str, &'a str)],
     pub(super) etag: Option<&'a str>,
     pub(super) body: Option<&'a Value>,
+    /// What a 410 would be about.
+    pub(super) gone: Gone,
+    /// Hidden wherever the answer repeats it; may be empty.
+    pub(super) secret: &'a str,
 }
 
 impl<'a> Request<'a> {
     pub(super) fn new(method: Method, path: &'a [&'a str]) -> Self {
-        Self { method, path, query: &[], etag: None, body: None }
+        Self { method, path, query: &[], etag: None, body: None, gone: Gone::Thing, secret: "" }
     }
 
     pub(super) fn call(&self) -> Call {
@@ -47,25 +50,47 @@ impl Client {
     /// Sends and reads the answer as JSON.
     pub(super) async fn exchange(&self, request: &Request<'_>) -> Result<Value, Error> {
         let body = self.send(request).await?;
-        http::json(&body).ok_or_else(|| unreadable(&request.call(), &http::described(&body, &[])))
+        http::json(&body).ok_or_else(|| unreadable(&request.call(), &http::described(&body, &[request.secret])))
     }
 
     /// Sends, again after a rate limit, and reads the whole answer; anything but 2xx is an error.
     pub(super) async fn send(&self, request: &Request<'_>) -> Result<Bytes, Error> {
-        let unit = self.shared.options.backoff_unit;
-        for wait in WAITS {
+        let mut waits = WAITS.iter().map(|units| (self.shared.options.backoff_unit * *units).min(LONGEST_WAIT));
+        loop {
             let error = match self.signed(request).await {
                 Err(error @ Error::RateLimited { .. }) => error,
                 outcome => return outcome,
             };
-            let wait = error.retry_after().unwrap_or(unit * wait);
-            self.shared.limiter.pause(wait).await.map_err(limiter)?;
-            if wait > LONGEST_WAIT {
-                return Err(error);
-            }
+            let Some(next) = waits.next() else { return Err(error) };
+            let wait = match error.retry_after() {
+                Some(asked) if asked > LONGEST_WAIT => return Err(error),
+                Some(asked) => asked,
+                None => {
+                    self.pause(next).await;
+                    next
+                }
+            };
+            tracing::info!(wait_ms = wait.as_millis(), "google asks to slow down");
             tokio::time::sleep(wait).await;
         }
-        self.signed(request).await
+    }
+
+    /// Tells all workers. They meet the same limit if they cannot be told, so that is no reason to fail.
+    async fn pause(&self, at_least: Duration) {
+        if let Err(error) = self.shared.limiter.pause(at_least).await {
+            tracing::warn!(%error, "a pause that google asks for cannot be told to other workers");
+        }
+    }
+
+    /// Waits for a place in the line that all workers share. A line that is longer than a minute is the caller's to wait
+    /// in: a job must not sleep through somebody's Retry-After.
+    async fn turn(&self, call: &Call) -> Result<(), Error> {
+        let wait = self.shared.limiter.take().await.map_err(|error| Error::Limiter { message: error.0 })?;
+        if wait > LONGEST_WAIT {
+            return Err(Error::RateLimited { call: call.clone(), retry_after: Some(wait) });
+        }
+        tokio::time::sleep(wait).await;
+        Ok(())
     }
 
     /// Sends once, and once more with a new token after a 401.
@@ -93,14 +118,12 @@ impl Client {
         }
         let mut sending = shared.connections.request(request.method.clone(), url).bearer_auth(token.expose());
         if let Some(etag) = request.etag {
-            let etag = HeaderValue::from_str(etag).map_err(|_| invalid("the etag cannot be sent".to_owned()))?;
-            sending = sending.header(IF_MATCH, etag);
+            sending = sending.header(IF_MATCH, precondition(etag).map_err(invalid)?);
         }
         if let Some(body) = request.body {
             sending = sending.json(body);
         }
-        tokio::time::sleep(shared.limiter.take().await.map_err(limiter)?).await;
-
+        self.turn(&call).await?;
         let started = Instant::now();
         let outcome = sending.send().await;
         let status = outcome.as_ref().ok().map(|answer| answer.status().as_u16());
@@ -118,12 +141,15 @@ impl Client {
         }
         // The status decides; a body that could not be read only has nothing to add.
         let body = body.unwrap_or_default();
-        Err(Refusal { status, body: &body, retry_after, token: token.expose() }.into_error(call))
+        let secrets = [token.expose(), request.secret];
+        let refusal = Refusal { status, body: &body, retry_after, gone: request.gone, secrets: &secrets };
+        let error = refusal.into_error(call);
+        if let Some(asked) = error.retry_after() {
+            // It holds for everybody, also where this call gives up.
+            self.pause(asked).await;
+        }
+        Err(error)
     }
-}
-
-fn limiter(error: LimiterError) -> Error {
-    Error::Limiter { message: error.0 }
 }
 
 /// A 2xx answer that is not what was promised: for a write, its effect is unknown.
@@ -142,4 +168,39 @@ fn encoded(parts: &[&str]) -> Result<String, String> {
         path.extend(utf8_percent_encode(part, ENCODED));
     }
     Ok(path)
+}
+
+/// The etag as a header. Nothing, or a star, would overwrite whatever is there.
+fn precondition(etag: &str) -> Result<HeaderValue, String> {
+    if etag.trim().is_empty() || etag.trim() == "*" {
+        return Err("an event is only written where its etag is known".to_owned());
+    }
+    HeaderValue::from_str(etag).map_err(|_| "the etag cannot be sent".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_is_encoded_and_none_is_empty() {
+        let check =
+            |parts: &[&str], expected: Option<&str>| assert_eq!(encoded(parts).ok().as_deref(), expected, "{parts:?}");
+        check(&["users", "me", "calendarList"], Some("/users/me/calendarList"));
+        check(&["calendars", "de.german#holiday@x", "acl"], Some("/calendars/de.german%23holiday%40x/acl"));
+        check(&["calendars", "../a?b/ü"], Some("/calendars/..%2Fa%3Fb%2F%C3%BC"));
+        check(&["calendars", "", "events"], None);
+        check(&["calendars", " ", "events"], None);
+        check(&["calendars", "..", "events"], None);
+    }
+
+    #[test]
+    fn nothing_is_written_blindly() {
+        let check = |etag: &str, expected: bool| assert_eq!(precondition(etag).is_ok(), expected, "{etag:?}");
+        check("\"3181161784712000\"", true);
+        check("", false);
+        check(" ", false);
+        check("*", false);
+        check("\"1\"\r\nX: y", false);
+    }
 }

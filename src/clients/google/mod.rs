@@ -1,9 +1,10 @@
-//! Google Calendar client: service-account sign-in, calendars, their sharing, and events as raw JSON.
+//! Google Calendar client: service-account sign-in, calendars, their sharing, events as raw JSON, push channels.
 //!
 //! Source of every wire detail: the contract page on the Google Calendar API. All requests leave through `exchange`,
 //! which asks the limiter before each of them.
 
 mod calendars;
+mod channels;
 mod classify;
 mod client;
 mod error;
@@ -16,6 +17,7 @@ mod sign_in;
 mod tests;
 
 pub use calendars::{AclRule, Calendar};
+pub use channels::{Channel, NewChannel};
 pub use client::Client;
 pub use error::Error;
 pub use events::{Event, Listing};
