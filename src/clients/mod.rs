@@ -7,6 +7,7 @@ pub mod advoware;
 pub mod espocrm;
 pub mod google;
 mod http;
+mod path;
 #[cfg(test)]
 pub(crate) mod stand_in;
 

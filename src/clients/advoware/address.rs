@@ -1,10 +1,8 @@
 //! Building addresses below the base URL, and refusing what would leave it.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
-/// Everything but RFC 3986's unreserved characters.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+use crate::clients::path::encoded;
 
 /// How one record is addressed: `Beteiligte/17`, but `Termine?frnr=17`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,10 +49,6 @@ pub(super) fn list(path: &str, query: &[(&str, &str)]) -> String {
         target.push_str(&encoded(value));
     }
     target
-}
-
-fn encoded(text: &str) -> String {
-    utf8_percent_encode(text, ENCODED).to_string()
 }
 
 /// The base with a closing slash and nothing behind its path.

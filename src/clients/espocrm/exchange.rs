@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use chrono::Utc;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
 use serde_json::Value;
@@ -13,10 +12,7 @@ use url::Url;
 use super::classify::Refusal;
 use super::client::Client;
 use super::error::Error;
-use crate::clients::{Call, Cause, http};
-
-/// Everything but RFC 3986's unreserved characters.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+use crate::clients::{Call, Cause, http, path};
 
 /// What is to be sent.
 pub(super) struct Request<'a> {
@@ -53,7 +49,7 @@ impl Client {
         let call = request.call();
         let invalid = |reason: String| Error::Invalid { call: call.clone(), reason };
 
-        let path = encoded(request.path).map_err(invalid)?;
+        let path = path::joined(request.path).map_err(invalid)?;
         let mut url = Url::parse(&format!("{}{path}", shared.base)).map_err(|error| invalid(error.to_string()))?;
         if !request.query.is_empty() {
             url.query_pairs_mut().extend_pairs(request.query);
@@ -95,34 +91,4 @@ impl Client {
 /// A 2xx answer that is not what was promised: for a write, its effect is unknown.
 pub(super) fn unreadable(call: &Call, came: &str) -> Error {
     Error::Unknown { call: call.clone(), cause: Cause::Unreadable(came.to_owned()) }
-}
-
-/// The path with a leading slash, every part encoded. An empty part would address something else: a list instead of a
-/// record.
-fn encoded(parts: &[&str]) -> Result<String, String> {
-    let mut path = String::new();
-    for part in parts {
-        if part.trim().is_empty() || part.chars().all(|c| c == '.') {
-            return Err(format!("{part:?} is no entity name and no record id"));
-        }
-        path.push('/');
-        path.extend(utf8_percent_encode(part, ENCODED));
-    }
-    Ok(path)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parts_are_encoded_and_never_empty() {
-        let check = |parts: &[&str], expected: Option<&str>| {
-            assert_eq!(encoded(parts).ok().as_deref(), expected, "{parts:?}");
-        };
-        check(&["CBeteiligte", "65a1"], Some("/CBeteiligte/65a1"));
-        check(&["CBeteiligte", "../User/1?x#y"], Some("/CBeteiligte/..%2FUser%2F1%3Fx%23y"));
-        check(&["CBeteiligte", ""], None);
-        check(&["CBeteiligte", ".."], None);
-    }
 }

@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use reqwest::header::{HeaderValue, IF_MATCH};
 use serde_json::Value;
@@ -13,10 +12,8 @@ use url::Url;
 use super::classify::{Gone, Refusal};
 use super::client::Client;
 use super::error::Error;
-use crate::clients::{Call, Cause, Secret, http};
+use crate::clients::{Call, Cause, Secret, http, path};
 
-/// Everything but RFC 3986's unreserved characters.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 /// The waits after a rate limit, in units (seed 001: base 4, at most 4 tries, at most 60 s).
 const WAITS: [u32; 3] = [4, 16, 60];
 /// Google asking for more than this is the caller's to wait for.
@@ -111,7 +108,7 @@ impl Client {
         let timeout = shared.options.timeout;
         let call = request.call();
         let invalid = |reason: String| Error::Invalid { call: call.clone(), reason };
-        let path = encoded(request.path).map_err(invalid)?;
+        let path = path::joined(request.path).map_err(invalid)?;
         let mut url = Url::parse(&format!("{}{path}", shared.base)).map_err(|error| invalid(error.to_string()))?;
         if !request.query.is_empty() {
             url.query_pairs_mut().extend_pairs(request.query);
@@ -157,19 +154,6 @@ pub(super) fn unreadable(call: &Call, came: &str) -> Error {
     Error::Unknown { call: call.clone(), cause: Cause::Unreadable(came.to_owned()) }
 }
 
-/// The path with a leading slash, every part encoded. An empty part would address a list instead of one event.
-fn encoded(parts: &[&str]) -> Result<String, String> {
-    let mut path = String::new();
-    for part in parts {
-        if part.trim().is_empty() || part.chars().all(|c| c == '.') {
-            return Err(format!("{part:?} is no calendar or event id"));
-        }
-        path.push('/');
-        path.extend(utf8_percent_encode(part, ENCODED));
-    }
-    Ok(path)
-}
-
 /// The etag as a header. Nothing, or a star, would overwrite whatever is there.
 fn precondition(etag: &str) -> Result<HeaderValue, String> {
     if etag.trim().is_empty() || etag.trim() == "*" {
@@ -181,18 +165,6 @@ fn precondition(etag: &str) -> Result<HeaderValue, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_part_is_encoded_and_none_is_empty() {
-        let check =
-            |parts: &[&str], expected: Option<&str>| assert_eq!(encoded(parts).ok().as_deref(), expected, "{parts:?}");
-        check(&["users", "me", "calendarList"], Some("/users/me/calendarList"));
-        check(&["calendars", "de.german#holiday@x", "acl"], Some("/calendars/de.german%23holiday%40x/acl"));
-        check(&["calendars", "../a?b/ü"], Some("/calendars/..%2Fa%3Fb%2F%C3%BC"));
-        check(&["calendars", "", "events"], None);
-        check(&["calendars", " ", "events"], None);
-        check(&["calendars", "..", "events"], None);
-    }
 
     #[test]
     fn nothing_is_written_blindly() {

@@ -2,14 +2,7 @@
 
 use chrono::NaiveDate;
 
-/// How entries longer than a day are shown (C9, `CALENDAR_SYNC_MULTIDAY`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Multiday {
-    /// As all-day events (seed 001).
-    AllDay,
-    /// With their clock times.
-    Timed,
-}
+pub use crate::settings::{MaxDeletions, Multiday};
 
 /// The days that are synced, Europe/Berlin; both belong to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,23 +11,6 @@ pub struct Window {
     pub from: NaiveDate,
     /// The last day.
     pub to: NaiveDate,
-}
-
-/// How much may be deleted at once (C1): the larger of a count and a share of the calendar's pairs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MaxDeletions {
-    /// So many always.
-    pub count: usize,
-    /// Percent, rounded down.
-    pub percent: usize,
-}
-
-impl MaxDeletions {
-    /// The most deletions that a calendar of so many pairs allows at once.
-    #[must_use]
-    pub fn allowed(self, pairs: usize) -> usize {
-        self.count.max(pairs.saturating_mul(self.percent) / 100)
-    }
 }
 
 /// How a firm's calendars are synced.
