@@ -4,6 +4,7 @@
 #![expect(clippy::similar_names, reason = "world.notes and world.note read well side by side")]
 
 mod admin;
+mod calendar;
 mod process;
 mod queue;
 mod record;

@@ -28,10 +28,10 @@ pub(crate) async fn run(stage: &mut Stage) -> anyhow::Result<()> {
     if flow["ready"].as_u64() != Some(1) {
         bail!("the job should wait in the stream, but status says {flow}");
     }
-    stage
-        .account
-        .note("The calendar sync itself comes with a later version. The job is kept: no worker here has Google's");
-    stage.account.note("credentials, so none reads that flow, and the parties above were synced all the same.");
+    stage.account.note(
+        "The calendar sync itself comes with a later version, so no worker reads that flow yet. The job is kept,",
+    );
+    stage.account.note("and the parties above were synced all the same.");
     stage.account.done("taken, durable, waiting");
     Ok(())
 }
