@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{NaiveDate, NaiveDateTime};
+use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 
 /// An appointment, whichever side it was read from. Times are wall time in Europe/Berlin and exist there: a reader moves a
 /// time in the hour that a clock change leaves out to the first instant after it.
@@ -47,6 +47,15 @@ impl When {
         match self {
             Self::AllDay { first, .. } => *first,
             Self::Timed { start, .. } => start.date(),
+        }
+    }
+
+    /// When it begins, Europe/Berlin; whole days begin at midnight.
+    #[must_use]
+    pub const fn start(&self) -> NaiveDateTime {
+        match self {
+            Self::AllDay { first, .. } => first.and_time(NaiveTime::MIN),
+            Self::Timed { start, .. } => *start,
         }
     }
 

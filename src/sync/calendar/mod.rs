@@ -8,6 +8,8 @@ pub mod clock;
 pub mod compare;
 pub mod entry;
 pub mod event;
+pub mod items;
+pub mod mirror;
 pub mod pair;
 pub mod plan;
 pub mod scope;

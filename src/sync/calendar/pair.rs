@@ -95,7 +95,7 @@ impl Tie {
 
 /// Fingerprints of an entry's fields, in the order of [`super::entry::Field::ALL`]: all that a merge needs of what both
 /// sides once agreed on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Prints(pub [u64; 5]);
 
 /// A Termin and its counterpart, as they were when they last agreed.
