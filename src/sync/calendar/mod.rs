@@ -11,6 +11,7 @@ pub mod event;
 pub mod pair;
 pub mod plan;
 pub mod scope;
+mod span;
 pub mod termin;
 
 /// A record as either system sends it; fields that nobody here knows stay in it.
