@@ -13,6 +13,7 @@ pub mod mirror;
 pub mod pair;
 pub mod plan;
 pub mod scope;
+mod span;
 pub mod termin;
 
 /// A record as either system sends it; fields that nobody here knows stay in it.

@@ -3,10 +3,11 @@
 use chrono::{Days, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, TimeZone as _, Utc};
 use chrono_tz::Europe::Berlin;
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
-use super::entry::{Entry, Series, Unit, When};
-use super::{Record, clock};
+use super::{Marks, property, read};
+use crate::sync::calendar::entry::{Entry, Series, Unit, When};
+use crate::sync::calendar::scope::Multiday;
+use crate::sync::calendar::{Record, clock, compare};
 
 /// The most characters of a title or a place.
 const SHORT: usize = 1024;
@@ -14,20 +15,6 @@ const SHORT: usize = 1024;
 const LONG: usize = 8192;
 /// What stands at the end of a text that was cut.
 const CUT: &str = "… (gekürzt, vollständig in Advoware)";
-
-/// The id of the event that shows a Termin: derived, so that a repeated insert meets the first one (S4). A deleted event's
-/// id stays taken, so each time that the event is made anew has a generation of its own.
-#[must_use]
-pub fn id(kanzlei: &str, kuerzel: &str, number: i64, generation: u32) -> String {
-    let mut hash = Sha256::new();
-    for part in [kanzlei, kuerzel, &number.to_string(), &generation.to_string()] {
-        // Lengths keep parts apart that would read alike in a row.
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part);
-    }
-    // Within Google's alphabet: digits and `a` to `v`.
-    format!("adv{}", hex::encode(&hash.finalize()[..20]))
-}
 
 /// The fields of an event that are ours. What is empty is null, so that it is cleared wherever it is sent.
 #[must_use]
@@ -47,6 +34,69 @@ pub fn fields(entry: &Entry) -> Record {
         ("location", text(&entry.ort, SHORT)),
     ];
     fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// The body of a PUT or a POST: the event as it is (nothing of a new one) with our fields and properties set. What a person
+/// or another program put into it stays; so does what already says what the entry says, such as a description's HTML, the
+/// zone of its times, or the clock times of what is shown as whole days (C9).
+///
+/// An event whose recurrence Advoware cannot express is no counterpart, and must not be written with this: it would no longer
+/// recur.
+#[must_use]
+pub fn body(raw: Option<&Record>, id: &str, entry: &Entry, marks: &Marks, multiday: Multiday) -> Record {
+    let mut body = raw.cloned().unwrap_or_default();
+    let mut ours = fields(entry);
+    for (name, text) in [("summary", &entry.text), ("description", &entry.notiz), ("location", &entry.ort)] {
+        let held = body.get(name).and_then(Value::as_str).unwrap_or_default();
+        let meant = compare::plain(text);
+        if !meant.is_empty() && compare::plain(held) == meant {
+            ours.remove(name);
+        }
+    }
+    if says(&body, entry, multiday) {
+        ours.remove("start");
+        ours.remove("end");
+    }
+    body.extend(ours);
+    if body.get("recurringEventId").is_some_and(Value::is_string) {
+        // An instance has none of its own.
+        body.remove("recurrence");
+    }
+    body.insert("id".into(), json!(id));
+    mark(&mut body, marks);
+    body
+}
+
+/// Whether an event's times are the entry's. A series recurs by the clock of its zone, which has to be Berlin's.
+fn says(event: &Record, entry: &Entry, multiday: Multiday) -> bool {
+    let read = read(event, multiday).ok().filter(|read| read.remarks.iter().all(|remark| *remark == "no_title"));
+    read.is_some_and(|read| read.entry.when == entry.when && (entry.series.is_none() || read.zone == Some(Berlin)))
+}
+
+fn mark(body: &mut Record, marks: &Marks) {
+    let held = body.entry("extendedProperties").or_insert(Value::Null);
+    if !held.is_object() {
+        *held = json!({});
+    }
+    let held = &mut held["private"];
+    if !held.is_object() {
+        *held = json!({});
+    }
+    let ours = [
+        (property::NUMBER, marks.number.map(|number| number.to_string())),
+        (property::KUERZEL, marks.kuerzel.clone()),
+        (property::GENERATION, Some(marks.generation.to_string())),
+        (property::HASH, marks.hash.clone()),
+        (property::MODE, marks.anonymised.then(|| property::ANONYMISED.to_owned())),
+    ];
+    if let Value::Object(held) = held {
+        for (name, value) in ours {
+            match value {
+                Some(value) => held.insert(name.to_owned(), json!(value)),
+                None => held.remove(name),
+            };
+        }
+    }
 }
 
 /// Google's `end.date` does not belong to the event.
@@ -161,17 +211,5 @@ mod tests {
         assert_eq!(shown.chars().count(), LONG);
         assert!(shown.ends_with(CUT));
         assert_eq!(cut(&"ä".repeat(SHORT), SHORT), "ä".repeat(SHORT));
-    }
-
-    #[test]
-    fn ids_are_google_s_and_differ_in_every_part() {
-        let one = id("Kanzlei", "MÜ", 17, 0);
-        assert_eq!(one, id("Kanzlei", "MÜ", 17, 0));
-        assert!(one.len() >= 5 && one.chars().all(|c| matches!(c, 'a'..='v' | '0'..='9')), "{one}");
-        let others =
-            [id("Kanzlei", "MÜ", 17, 1), id("Kanzlei", "MÜ", 1, 70), id("Kanzlei", "SB", 17, 0), id("K", "MÜ", 17, 0)];
-        assert!(!others.contains(&one));
-        // Events carry these ids: they may never change.
-        insta::assert_snapshot!(one);
     }
 }

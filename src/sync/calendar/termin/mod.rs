@@ -9,7 +9,7 @@ use chrono::{NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 use self::field::{Absent, Moment};
 use super::entry::{Entry, Series, Unit, When};
 use super::scope::{Multiday, Rules};
-use super::{Record, clock};
+use super::{Record, span};
 
 /// A Termin, read for one employee's calendar.
 #[derive(Debug, Clone, PartialEq)]
@@ -116,11 +116,7 @@ impl Reader<'_> {
             None => start + TimeDelta::hours(1),
             Some(last) => self.end(start, last, last > start.date()),
         };
-        // Wall time, so that a day of 23 or 25 hours is still one day.
-        if multiday == Multiday::AllDay && end - start > TimeDelta::hours(24) {
-            return When::AllDay { first: start.date(), last: end.date() };
-        }
-        timed(start, end)
+        span::single(start, end, multiday)
     }
 
     fn whole_days(&mut self, first: NaiveDate, last: Option<NaiveDate>) -> When {
@@ -135,10 +131,7 @@ impl Reader<'_> {
     fn instance(&mut self, start: NaiveDateTime) -> When {
         let day = start.date();
         let end = self.end(start, day, true);
-        if start.time() == NaiveTime::MIN && end == day.and_time(day_end()) {
-            return When::AllDay { first: day, last: day };
-        }
-        timed(start, end)
+        span::instance(span::timed(start, end))
     }
 
     fn series(&mut self, first: NaiveDate, last: Option<NaiveDate>, turnus: i64) -> Option<Series> {
@@ -163,11 +156,11 @@ impl Reader<'_> {
     /// The end on a day; midnight may stand for the end of that day (seed 001).
     fn end(&mut self, start: NaiveDateTime, day: NaiveDate, midnight_is_day_end: bool) -> NaiveDateTime {
         let to = self.time("uhrzeitBis").unwrap_or_else(|| hour(10));
-        let to = if midnight_is_day_end && to == NaiveTime::MIN { day_end() } else { to };
+        let to = if midnight_is_day_end && to == NaiveTime::MIN { span::day_end() } else { to };
         let end = day.and_time(to);
         if end < start {
             self.remark("reversed");
-            return start + TimeDelta::hours(1);
+            return span::before_midnight(start, start + TimeDelta::hours(1));
         }
         end
     }
@@ -195,17 +188,6 @@ impl Reader<'_> {
     }
 }
 
-/// Times that exist. Where the move out of a gap takes the start past the end, the length is kept.
-fn timed(start: NaiveDateTime, end: NaiveDateTime) -> When {
-    let (moved, length) = (clock::existing(start), end - start);
-    let end = clock::existing(end);
-    When::Timed { start: moved, end: if end < moved { moved + length } else { end } }
-}
-
 fn hour(hour: u32) -> NaiveTime {
     NaiveTime::from_hms_opt(hour, 0, 0).unwrap_or(NaiveTime::MIN)
-}
-
-fn day_end() -> NaiveTime {
-    NaiveTime::from_hms_opt(23, 59, 59).unwrap_or(NaiveTime::MIN)
 }
