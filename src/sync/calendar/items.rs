@@ -79,7 +79,10 @@ impl Items {
         let mut items = Self::default();
         let exceptions = exceptions(mirror);
         for (id, record) in mirror {
-            let Some(stub) = event::stub(record) else { continue };
+            let Some(stub) = event::stub(record) else {
+                items.unusable.insert(id.clone(), "bad_original");
+                continue;
+            };
             let of_known_series = stub.instance_of.is_some_and(|(series, _)| mirror.contains_key(series));
             if stub.cancelled || of_known_series {
                 continue;

@@ -12,6 +12,7 @@ pub mod items;
 pub mod mirror;
 pub mod pair;
 pub mod plan;
+pub mod recurrence;
 pub mod scope;
 mod span;
 pub mod termin;

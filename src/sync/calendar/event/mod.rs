@@ -8,7 +8,7 @@ mod write;
 use sha2::{Digest as _, Sha256};
 
 pub use self::read::{Read, Stub, Unusable, read, stub};
-pub use self::write::{body, fields, rule};
+pub use self::write::{LONG, SHORT, body, fields, rule};
 
 /// Names of our private extended properties (contract "Events"; C3).
 mod property {
@@ -48,4 +48,10 @@ pub fn id(kanzlei: &str, kuerzel: &str, number: i64, generation: u32) -> String 
     }
     // Within Google's alphabet: digits and `a` to `v`.
     format!("adv{}", hex::encode(&hash.finalize()[..20]))
+}
+
+/// Whether an id looks like one that [`id`] gives.
+#[must_use]
+pub fn is_derived(id: &str) -> bool {
+    id.len() == 43 && id.starts_with("adv")
 }

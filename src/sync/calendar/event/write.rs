@@ -10,9 +10,9 @@ use crate::sync::calendar::scope::Multiday;
 use crate::sync::calendar::{Record, clock, compare};
 
 /// The most characters of a title or a place.
-const SHORT: usize = 1024;
+pub const SHORT: usize = 1024;
 /// The most characters of a description.
-const LONG: usize = 8192;
+pub const LONG: usize = 8192;
 /// What stands at the end of a text that was cut.
 const CUT: &str = "… (gekürzt, vollständig in Advoware)";
 

@@ -82,8 +82,12 @@ impl<'a> Draft<'a> {
         for termin in self.seen.termine.values().filter(|termin| !termin.remarks.is_empty()) {
             self.note("odd_termin", termin.number, &termin.remarks);
         }
-        for (tie, item) in self.seen.items.by_tie.iter().filter(|(_, item)| !item.remarks.is_empty()) {
-            self.note("odd_event", tie.name(), &item.remarks);
+        for (tie, item) in &self.seen.items.by_tie {
+            // Many people give no title to what is theirs; that is no reason to bother anybody.
+            let odd: Vec<&'static str> = item.remarks.iter().copied().filter(|remark| *remark != "no_title").collect();
+            if !odd.is_empty() {
+                self.note("odd_event", tie.name(), &odd);
+            }
         }
     }
 
