@@ -86,7 +86,7 @@ impl Queue {
         ids.iter().try_for_each(|id| check_id(id))?;
         let mut gone = 0;
         for some in ids.chunks(PAGE) {
-            let discarded: usize = Call::admin("advosync_discard")
+            let discarded: usize = Call::named("advosync_discard")
                 .key(self.keys.dead(flow))
                 .keys([self.keys.dead_open(flow), self.keys.dead_resolved(flow)])
                 .args(some)

@@ -9,17 +9,16 @@ use super::topic::{Flow, Lane};
 
 /// The libraries by name. A layout's code never changes once a program has used it: what changes gets a new number, and
 /// the older one stays for the programs that call it. The last one has stable names, for people.
-pub(super) const LIBRARIES: [(&str, &str); 5] = [
+pub(super) const LIBRARIES: [(&str, &str); 6] = [
     ("advosync_1", include_str!("../../migrations/0001_queue.lua")),
     ("advosync_2", include_str!("../../migrations/0002_queue.lua")),
     ("advosync_2_layout", include_str!("../../migrations/0002_layout.lua")),
     ("advosync_1_ledger", include_str!("../../migrations/0001_ledger.lua")),
+    ("advosync_3_calendar", include_str!("../../migrations/0003_calendar.lua")),
     ("advosync_admin", include_str!("../../migrations/admin.lua")),
 ];
 /// Put before the names of the queue's functions.
 const QUEUE_PREFIX: &str = "advosync_2_";
-/// Put before the names of the ledger's functions, which have not changed since.
-const LEDGER_PREFIX: &str = "advosync_1_ledger_";
 
 /// A call that is being put together: keys first, arguments after.
 pub(super) struct Call {
@@ -51,16 +50,11 @@ impl Words {
 impl Call {
     /// A call of one of the queue's functions.
     pub(super) fn new(name: &str) -> Self {
-        Self::admin(&format!("{QUEUE_PREFIX}{name}"))
+        Self::named(&format!("{QUEUE_PREFIX}{name}"))
     }
 
-    /// A call of one of the ledger's functions.
-    pub(super) fn ledger(name: &str) -> Self {
-        Self::admin(&format!("{LEDGER_PREFIX}{name}"))
-    }
-
-    /// A call of a function of the library for people.
-    pub(super) fn admin(name: &str) -> Self {
+    /// A call of a function of any library, by its whole name.
+    pub(super) fn named(name: &str) -> Self {
         Self { name: name.to_owned(), keys: Words::default(), args: Words::default(), read_only: false }
     }
 

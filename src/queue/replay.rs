@@ -136,7 +136,7 @@ impl Replay {
         };
         let keys = &self.queue.keys;
         let (replayed, waiting, nameless, seen, on): (usize, usize, usize, usize, String) =
-            Call::admin("advosync_replay_page")
+            Call::named("advosync_replay_page")
                 .key(keys.dead(self.flow))
                 .keys(Lane::ALL.map(|lane| keys.stream(self.flow, lane)))
                 .keys([keys.dead_open(self.flow), keys.dead_resolved(self.flow)])

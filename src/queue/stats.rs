@@ -50,7 +50,7 @@ impl Queue {
     }
 
     async fn flow_stats(&self, flow: Flow, now: DateTime<Utc>) -> Result<FlowStats, QueueError> {
-        let rows: Vec<(String, String, i64, i64, Value)> = Call::admin("advosync_stats")
+        let rows: Vec<(String, String, i64, i64, Value)> = Call::named("advosync_stats")
             .read_only()
             .keys(Lane::ALL.map(|lane| self.keys.stream(flow, lane)))
             .key(self.keys.scheduled(flow))

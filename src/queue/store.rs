@@ -33,18 +33,24 @@ impl Store {
         Ok(self.queue.bulk.query_twice(cmd).await?)
     }
 
-    /// Calls a function of the ledger, whose first key is the lock of the run. Must be safe to repeat: a dead connection
-    /// makes it run twice. A run that writes here is on its way: should its worker die, that was not the job's doing
-    /// (Q10).
+    /// Calls a function of a ledger by its whole name; its first key is the lock of the run. Must be safe to repeat: a dead
+    /// connection makes it run twice. A run that writes here is on its way: should its worker die, that was not the job's
+    /// doing (Q10).
     pub async fn call<T: FromRedisValue>(
         &self,
         flow: Flow,
-        name: &str,
+        function: &str,
         keys: Vec<String>,
-        args: &[&str],
+        args: &[impl AsRef<[u8]>],
     ) -> Result<T, QueueError> {
         let mut progress = redis::cmd("HSET");
         progress.arg(self.queue.keys.progress(flow)).arg(&keys[0]).arg(1);
-        Call::ledger(name).keys(keys).args(args).run_with(progress, &self.queue.bulk).await
+        Call::named(function).keys(keys).args(args).run_with(progress, &self.queue.bulk).await
+    }
+
+    /// Deletes a string if it is still this value.
+    pub async fn remove(&self, key: &str, value: &str) -> Result<bool, QueueError> {
+        let gone: i64 = Call::new("remove").key(key).arg(value).run_twice(&self.queue.control).await?;
+        Ok(gone == 1)
     }
 }

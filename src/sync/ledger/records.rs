@@ -16,8 +16,12 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::record::merge::Snapshot;
+use super::{Fence, json, parsed};
 use crate::queue::{Flow, QueueError, Store};
+use crate::sync::record::merge::Snapshot;
+
+/// Put before the names of its functions (`migrations/0001_ledger.lua`).
+const FUNCTIONS: &str = "advosync_1_ledger_";
 
 /// Two records that are one party.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,9 +88,6 @@ pub enum Written {
     /// This other record, with equal search keys, is being created.
     Busy(String),
 }
-
-/// The lock of the record and its value, as `worker::Run` has them.
-pub type Fence<'a> = (&'a str, &'a str);
 
 /// The ledger of one entity.
 #[derive(Clone)]
@@ -180,7 +181,7 @@ impl Ledger {
         let (lock, value) = fence;
         let keys = std::iter::once(lock.to_owned()).chain(keys.iter().map(|key| (*key).clone())).collect();
         let args: Vec<&str> = std::iter::once(value).chain(args.iter().copied()).collect();
-        let answer: Vec<String> = self.store.call(Flow::Vmh, function, keys, &args).await?;
+        let answer: Vec<String> = self.store.call(Flow::Vmh, &format!("{FUNCTIONS}{function}"), keys, &args).await?;
         let other = || answer.get(1).cloned().unwrap_or_default();
         match answer.first().map(String::as_str) {
             Some("ok") => Ok(Written::Stored),
@@ -193,17 +194,7 @@ impl Ledger {
 
     async fn get<T: DeserializeOwned>(&self, key: &str, id: &str) -> Result<Option<T>, QueueError> {
         let text: Option<String> = self.store.query(redis::cmd("HGET").arg(key).arg(id)).await?;
-        let Some(text) = text else { return Ok(None) };
-        match serde_json::from_str(&text) {
-            Ok(value) => Ok(Some(value)),
-            // Never guess: an intent that cannot be read could be a create that happened.
-            Err(error) => Err(QueueError::Asked(format!(
-                "the ledger's entry {key} {id} cannot be read ({error}); mend it or delete it with HDEL, then replay the job"
-            ))),
-        }
+        let remedy = "mend it or delete it with HDEL, then replay the job";
+        text.map(|text| parsed(key, id, &text, remedy)).transpose()
     }
-}
-
-fn json<T: Serialize>(value: &T) -> String {
-    serde_json::to_string(value).expect("plain data with string keys always serialises")
 }

@@ -1,0 +1,312 @@
+//! What is remembered of one employee's calendar (design "Calendar sync"; `docs/calendar.md`).
+//!
+//! | key | what |
+//! | --- | --- |
+//! | `ledger:calendar:<kuerzel>:state` | hash, field `state`: [`State`] |
+//! | `ledger:calendar:<kuerzel>:mirror` | hash: event id → the event as Google sent it |
+//! | `ledger:calendar:<kuerzel>:pairs` | hash: name of a [`Tie`] → [`Pair`] |
+//! | `ledger:calendar:<kuerzel>:intents` | hash: name → [`Intent`] of a POST to Advoware that may or may not have happened |
+//! | `ledger:calendar:<kuerzel>:held` | hash: name → [`Held`] |
+//! | `calendar_sync:termin_lock:<frNr>` | string, expires: who writes to a shared Termin (C6) |
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::{Fence, json, parsed, unreadable};
+use crate::queue::{Flow, QueueError, Store};
+use crate::sync::calendar::Record;
+use crate::sync::calendar::pair::{Held, Intent, Pair, Tie};
+
+/// The function that writes (`migrations/0003_calendar.lua`).
+const WRITE: &str = "advosync_3_calendar_write";
+/// The one field of the state's hash.
+const STATE: &str = "state";
+/// So many entries are read at once: text and value of a whole calendar never stand side by side.
+const AT_ONCE: usize = 200;
+
+/// The calendar itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct State {
+    /// Google's id of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calendar: Option<String>,
+    /// Whence the mirror goes on; none: all events must be listed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sync_token: Option<String>,
+    /// When its creation was begun whose outcome is not known, UTC: a POST of a calendar has no idempotency.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub creating_since: Option<DateTime<Utc>>,
+    /// The e-mail address of the owner that it is shared with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shared_with: Option<String>,
+    /// Over which Google tells of changes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel: Option<Channel>,
+}
+
+/// A push channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Channel {
+    /// Our id of it.
+    pub id: String,
+    /// Google's id of what is watched; needed to stop it.
+    pub resource_id: String,
+    /// When it ends, UTC.
+    pub expires: DateTime<Utc>,
+}
+
+/// All that is known of a calendar.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Known {
+    /// The calendar itself.
+    pub state: State,
+    /// All of its events by id, as Google sent them.
+    pub mirror: BTreeMap<String, Record>,
+    /// What belongs together.
+    pub pairs: BTreeMap<Tie, Pair>,
+    /// Open POSTs to Advoware.
+    pub intents: BTreeMap<String, Intent>,
+    /// What a person has to decide on.
+    pub held: BTreeMap<String, Held>,
+}
+
+/// What came of a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// It is stored.
+    Stored,
+    /// The lease was lost; nothing is stored.
+    Fenced,
+}
+
+/// Changes that are stored in one call, in this order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Four words each, see `write` in `migrations/0003_calendar.lua`.
+    words: Vec<String>,
+}
+
+/// The hashes, by their place among the keys of `write`.
+#[derive(Debug, Clone, Copy)]
+enum Part {
+    State = 1,
+    Mirror,
+    Pairs,
+    Intents,
+    Held,
+}
+
+impl Part {
+    const ALL: [Self; 5] = [Self::State, Self::Mirror, Self::Pairs, Self::Intents, Self::Held];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::State => "state",
+            Self::Mirror => "mirror",
+            Self::Pairs => "pairs",
+            Self::Intents => "intents",
+            Self::Held => "held",
+        }
+    }
+
+    /// What a person does about an entry that cannot be read.
+    const fn remedy(self) -> &'static str {
+        match self {
+            // A mirror that lacks an event is only mended by reading all of them, which the state's sync token prevents.
+            Self::State | Self::Mirror => {
+                "delete both this calendar's keys `state` and `mirror` with DEL, they are made anew from Google; then \
+                 replay the job"
+            }
+            Self::Pairs => {
+                "mend it or delete it with HDEL, the event itself says what it belongs to; then replay the job"
+            }
+            Self::Intents => {
+                "look whether Advoware has that Termin and delete it there or keep it, delete the entry with HDEL, then \
+                 replay the job"
+            }
+            Self::Held => "mend it or delete it with HDEL, then it is decided anew; then replay the job",
+        }
+    }
+}
+
+/// The ledger of one employee's calendar.
+#[derive(Clone)]
+pub struct CalendarLedger {
+    store: Store,
+    kuerzel: String,
+}
+
+impl CalendarLedger {
+    /// The ledger of the calendar of this Kürzel.
+    #[must_use]
+    pub fn new(store: Store, kuerzel: &str) -> Self {
+        Self { store, kuerzel: kuerzel.to_owned() }
+    }
+
+    /// All that is known of the calendar. To be read under the calendar's lock: parts are read one after the other.
+    ///
+    /// # Errors
+    /// Also where a single entry cannot be read; then nothing may be decided.
+    pub async fn read(&self) -> Result<Known, QueueError> {
+        let named = |name: &str| Some(name.to_owned());
+        let mut state = self.entries(Part::State, named).await?;
+        Ok(Known {
+            state: state.remove(STATE).unwrap_or_default(),
+            mirror: self.entries(Part::Mirror, named).await?,
+            pairs: self.entries(Part::Pairs, Tie::parse).await?,
+            intents: self.entries(Part::Intents, named).await?,
+            held: self.entries(Part::Held, named).await?,
+        })
+    }
+
+    /// Stores changes, all or none of them. Nothing to store is stored.
+    pub async fn write(&self, fence: Fence<'_>, changes: &Changes) -> Result<Written, QueueError> {
+        if changes.is_empty() {
+            return Ok(Written::Stored);
+        }
+        let (lock, value) = fence;
+        let keys = std::iter::once(lock.to_owned()).chain(Part::ALL.iter().map(|part| self.key(*part))).collect();
+        let args: Vec<&str> = std::iter::once(value).chain(changes.words.iter().map(String::as_str)).collect();
+        let answer: Vec<String> = self.store.call(Flow::Calendar, WRITE, keys, &args).await?;
+        match answer.first().map(String::as_str) {
+            Some("ok") => Ok(Written::Stored),
+            Some("fenced") => Ok(Written::Fenced),
+            _ => Err(QueueError::Refused(format!("the function {WRITE} gave an answer of another layout"))),
+        }
+    }
+
+    /// Takes the right to write to a Termin that several calendars show (C6), for at most this long; `owner` says in Redis
+    /// who has it. None: somebody else has it. Always taken after the calendar's lock, and one at a time.
+    pub async fn try_lock(
+        &self,
+        number: i64,
+        owner: &str,
+        at_most: Duration,
+    ) -> Result<Option<TerminLock>, QueueError> {
+        let key = self.store.key(&format!("calendar_sync:termin_lock:{number}"));
+        let value = format!("{owner} {}", uuid::Uuid::new_v4().simple());
+        let ms = at_most.as_millis().max(1).to_string();
+        let mut set = redis::cmd("SET");
+        set.arg(&key).arg(&value).arg("NX").arg("GET").arg("PX").arg(ms);
+        // A dead connection makes it run twice; then it meets its own value.
+        let before: Option<String> = self.store.query(&set).await?;
+        let ours = before.is_none_or(|before| before == value);
+        Ok(ours.then(|| TerminLock { store: self.store.clone(), key, value }))
+    }
+
+    fn key(&self, part: Part) -> String {
+        self.store.key(&format!("ledger:calendar:{}:{}", self.kuerzel, part.name()))
+    }
+
+    /// A hash, read by pieces. What is taken away meanwhile is not there.
+    async fn entries<N: Ord, T: DeserializeOwned>(
+        &self,
+        part: Part,
+        name: impl Fn(&str) -> Option<N>,
+    ) -> Result<BTreeMap<N, T>, QueueError> {
+        let key = self.key(part);
+        let fields: Vec<String> = self.store.query(redis::cmd("HKEYS").arg(&key)).await?;
+        let mut entries = BTreeMap::new();
+        for fields in fields.chunks(AT_ONCE) {
+            let texts: Vec<Option<String>> = self.store.query(redis::cmd("HMGET").arg(&key).arg(fields)).await?;
+            for (field, text) in fields.iter().zip(texts).filter_map(|(field, text)| Some((field, text?))) {
+                let name =
+                    name(field).ok_or_else(|| unreadable(&key, field, "its name is no event's", part.remedy()))?;
+                entries.insert(name, parsed(&key, field, &text, part.remedy())?);
+            }
+        }
+        Ok(entries)
+    }
+}
+
+impl Changes {
+    /// The calendar itself, as a whole.
+    pub fn state(&mut self, state: &State) -> &mut Self {
+        self.put(Part::State, STATE, state)
+    }
+
+    /// An event as Google sent it.
+    pub fn mirror(&mut self, id: &str, event: &Record) -> &mut Self {
+        self.put(Part::Mirror, id, event)
+    }
+
+    /// An event that Google has no longer.
+    pub fn unmirror(&mut self, id: &str) -> &mut Self {
+        self.change("drop", Part::Mirror, id, String::new())
+    }
+
+    /// All events are listed anew.
+    pub fn clear_mirror(&mut self) -> &mut Self {
+        self.change("clear", Part::Mirror, "", String::new())
+    }
+
+    /// What belongs together.
+    pub fn pair(&mut self, tie: &Tie, pair: &Pair) -> &mut Self {
+        self.put(Part::Pairs, &tie.name(), pair)
+    }
+
+    /// A pair has ended.
+    pub fn unpair(&mut self, tie: &Tie) -> &mut Self {
+        self.change("drop", Part::Pairs, &tie.name(), String::new())
+    }
+
+    /// All pairs are void: it is another calendar.
+    pub fn clear_pairs(&mut self) -> &mut Self {
+        self.change("clear", Part::Pairs, "", String::new())
+    }
+
+    /// A POST to Advoware is about to be sent.
+    pub fn intend(&mut self, name: &str, intent: &Intent) -> &mut Self {
+        self.put(Part::Intents, name, intent)
+    }
+
+    /// What became of a POST is known.
+    pub fn withdraw(&mut self, name: &str) -> &mut Self {
+        self.change("drop", Part::Intents, name, String::new())
+    }
+
+    /// A person has to decide on this.
+    pub fn hold(&mut self, name: &str, held: &Held) -> &mut Self {
+        self.put(Part::Held, name, held)
+    }
+
+    /// It is decided.
+    pub fn release(&mut self, name: &str) -> &mut Self {
+        self.change("drop", Part::Held, name, String::new())
+    }
+
+    /// Whether there is nothing to store.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.words.is_empty()
+    }
+
+    fn put<T: Serialize>(&mut self, part: Part, field: &str, value: &T) -> &mut Self {
+        self.change("put", part, field, json(value))
+    }
+
+    fn change(&mut self, verb: &str, part: Part, field: &str, value: String) -> &mut Self {
+        self.words.extend([verb.to_owned(), (part as u8).to_string(), field.to_owned(), value]);
+        self
+    }
+}
+
+/// The right to write to a shared Termin. It ends by itself, too.
+#[must_use = "it is held until it ends by itself"]
+pub struct TerminLock {
+    store: Store,
+    key: String,
+    value: String,
+}
+
+impl TerminLock {
+    /// Gives it back. `false`: it had ended, so somebody else may have written meanwhile.
+    pub async fn release(self) -> Result<bool, QueueError> {
+        self.store.remove(&self.key, &self.value).await
+    }
+}
