@@ -1,12 +1,15 @@
-//! Reads Advoware's Termine into the normal form (seed 001, "Datenmapping und Standardisierung"; contract "Termine").
+//! Reads Advoware's Termine into the normal form, and writes them (seed 001, "Datenmapping und Standardisierung"; contract "Termine").
 
 mod field;
+mod form;
 #[cfg(test)]
 mod tests;
+mod write;
 
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 
 use self::field::{Absent, Moment};
+pub use self::write::{changed, expressed, new, single};
 use super::entry::{Entry, Series, Unit, When};
 use super::scope::{Multiday, Rules};
 use super::{Record, span};
@@ -150,7 +153,7 @@ impl Reader<'_> {
             self.remark("reversed");
             return None;
         }
-        Some(Series { unit, interval, until: last.filter(|last| NaiveDate::from_ymd_opt(2037, 12, 31) > Some(*last)) })
+        Some(Series { unit, interval, until: last.filter(|last| !is_open(*last)) })
     }
 
     /// The end on a day; midnight may stand for the end of that day (seed 001).
@@ -186,6 +189,15 @@ impl Reader<'_> {
             self.remarks.push(remark);
         }
     }
+}
+
+/// What Advoware stores as the end of a series that has none.
+fn open_end() -> NaiveDate {
+    NaiveDate::from_ymd_opt(2037, 12, 31).unwrap_or(NaiveDate::MAX)
+}
+
+fn is_open(last: NaiveDate) -> bool {
+    last >= open_end()
 }
 
 fn hour(hour: u32) -> NaiveTime {
