@@ -13,3 +13,12 @@ pub(crate) mod stand_in;
 
 pub use crate::secret::Secret;
 pub use http::{Call, Cause};
+
+/// Advoware's name in keys, metrics and `status`.
+pub const ADVOWARE: &str = "advoware";
+/// EspoCRM's name in keys, metrics and `status`.
+pub const ESPOCRM: &str = "espocrm";
+/// Google Calendar's name in keys, metrics and `status`.
+pub const GOOGLE: &str = "google";
+/// All of them.
+pub const UPSTREAMS: [&str; 3] = [ADVOWARE, ESPOCRM, GOOGLE];

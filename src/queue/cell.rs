@@ -29,6 +29,14 @@ impl Cell {
         Ok(value.map(|value| (value, Duration::from_millis(u64::try_from(left).unwrap_or(0)))))
     }
 
+    /// Stores a value for this long, whoever else does so.
+    pub async fn put(&self, value: &str, keep_for: Duration) -> Result<(), QueueError> {
+        let ms = keep_for.as_millis().max(1).to_string();
+        let mut set = redis::cmd("SET");
+        set.arg(&self.key).arg(value).arg("PX").arg(ms);
+        Ok(self.queue.control.query_twice(&set).await?)
+    }
+
     /// Stores a value for this long and gives the right to renew back. `false`: the right was lost, nothing is stored.
     pub async fn put_renewed(&self, owner: &str, value: &str, keep_for: Duration) -> Result<bool, QueueError> {
         let ms = keep_for.as_millis().max(1).to_string();

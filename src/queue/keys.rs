@@ -123,6 +123,11 @@ impl Keys {
         self.at(&format!("upstream:{name}"))
     }
 
+    /// The pace of calls to an outside system.
+    pub(super) fn throttle(&self, name: &str) -> String {
+        self.at(&format!("throttle:{name}"))
+    }
+
     pub(super) fn layout(&self) -> String {
         self.at("advosync:layout")
     }

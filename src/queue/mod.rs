@@ -36,6 +36,7 @@ mod stats;
 mod store;
 mod target;
 mod tend;
+mod throttle;
 mod topic;
 mod wait;
 
@@ -58,6 +59,7 @@ pub use stats::{FlowStats, Stats};
 pub use store::Store;
 pub use target::{Login, Options, Server};
 pub use tend::Tended;
+pub use throttle::{Throttle, Turn};
 pub use topic::{Flow, Lane, RecordAction, Topic};
 pub use wait::{Ended, PATIENCE, Waiter};
 

@@ -5,6 +5,7 @@
 
 mod durability;
 mod gauges;
+mod google_limiter;
 mod layout;
 mod listen;
 mod memory;

@@ -8,13 +8,14 @@ use anyhow::Result;
 use axum::Router;
 use chrono::Utc;
 
+use super::google_limiter::SharedPace;
 use super::token_store::SharedToken;
 use super::{gauges, probes};
-use crate::clients::{advoware, espocrm};
+use crate::clients::{UPSTREAMS, advoware, espocrm, google};
 use crate::queue::{self, Flow, Queue};
 use crate::settings::{self, Settings};
 use crate::sync::ledger::Ledger;
-use crate::sync::record::execute::{ADVOWARE, ESPOCRM, Sync};
+use crate::sync::record::execute::Sync;
 use crate::sync::record::handler::Records;
 use crate::sync::record::mapping::{DEFAULT_FOLDER, Mapping, MappingFault, Mappings};
 use crate::telemetry::Gauges;
@@ -23,6 +24,8 @@ use crate::{console, cron, ingress, proxy};
 
 /// EspoCRM waits ten seconds for an answer; a request that takes longer than this is answered with 503.
 const REQUEST_WITHIN: Duration = Duration::from_secs(8);
+/// For one request to Google, and for one sign-in there.
+const GOOGLE_WITHIN: Duration = Duration::from_secs(30);
 
 /// Mapping files that cannot be used: a fault of the configuration, like a bad setting.
 #[derive(Debug)]
@@ -167,6 +170,31 @@ impl Parts {
         Ok(Some(espocrm::Client::new(options)?))
     }
 
+    /// Google Calendar's client, where it is configured, at the pace that all workers share.
+    pub fn google(&self) -> Result<Option<google::Client>> {
+        let (Some(it), Some(options)) = (&self.settings.google, self.google_options()) else { return Ok(None) };
+        let pace = SharedPace::new(&self.queue, it, &options.acting_user()?);
+        Ok(Some(google::Client::new(options, Arc::new(pace))?))
+    }
+
+    /// As [`Parts::google`], but for a few calls that ask nobody for the pace: whoever looks at everything must not be kept
+    /// from Google by a Redis that is away.
+    pub fn google_alone(&self) -> Result<Option<google::Client>> {
+        let Some(options) = self.google_options() else { return Ok(None) };
+        Ok(Some(google::Client::new(options, Arc::new(google::NoLimiter))?))
+    }
+
+    fn google_options(&self) -> Option<google::Options> {
+        let it = self.settings.google.as_ref()?;
+        Some(google::Options {
+            base_url: it.base_url.clone(),
+            service_account: it.service_account.clone(),
+            subject: it.subject.clone(),
+            timeout: GOOGLE_WITHIN,
+            backoff_unit: Duration::from_secs(1),
+        })
+    }
+
     /// The pool of the record flow, where both its upstreams are configured.
     pub fn records_pool(&self) -> Result<Option<Pool>> {
         let (Some(advoware), Some(espocrm)) = (self.advoware()?, self.espocrm()?) else { return Ok(None) };
@@ -227,7 +255,7 @@ impl Parts {
 
     /// The outside systems whose breakers are worth a look.
     pub(super) fn upstreams() -> Vec<String> {
-        vec![ADVOWARE.to_owned(), ESPOCRM.to_owned()]
+        UPSTREAMS.map(str::to_owned).to_vec()
     }
 
     /// The console's options.

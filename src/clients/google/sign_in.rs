@@ -119,6 +119,11 @@ fn authenticator(key: ServiceAccountKey, options: &Options) -> Result<DefaultAut
     }
 }
 
+/// The service account's address.
+pub(super) fn account(path: &Path) -> Result<String, Error> {
+    Ok(read(path)?.client_email)
+}
+
 fn read(path: &Path) -> Result<ServiceAccountKey, Error> {
     let text = std::fs::read(path).map_err(|error| unusable(&error.to_string()))?;
     // The parser's words may quote the key.

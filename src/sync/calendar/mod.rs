@@ -1,13 +1,17 @@
 //! Advoware Termine ↔ Google Calendar events, one calendar an employee (design "Calendar sync", C1 to C10).
 //!
 //! Both sides have one normal form ([`entry`]): [`termin`] reads a Termin into it, [`event`] writes it as an event, and
-//! [`compare`] says whether two of them mean the same. [`plan`] decides what becomes of a [`pair`]. All of that is pure, and
-//! nothing carries it out yet: `docs/calendar.md` has the rules, and says what is missing.
+//! [`compare`] says whether two of them mean the same. [`mirror`] keeps what Google told, [`items`] are its counterparts of
+//! Termine, and [`plan`] decides what becomes of each [`pair`]. All of that is pure. [`execute`] carries it out:
+//! `docs/calendar.md` has the rules.
 
 pub mod clock;
 pub mod compare;
 pub mod entry;
 pub mod event;
+pub mod execute;
+pub mod handler;
+mod inspect;
 pub mod items;
 pub mod mirror;
 pub mod pair;

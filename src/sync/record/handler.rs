@@ -38,7 +38,7 @@ impl Handler for Records {
         };
         match &job.topic {
             Topic::Sweep { .. } => {
-                run.asks_only(super::execute::ESPOCRM);
+                run.asks_only(crate::clients::ESPOCRM);
                 sync.sweep(job, &self.queue).await
             }
             Topic::Inspect { .. } => sync.inspect(job, run, &self.queue).await,
@@ -54,7 +54,7 @@ impl Handler for Records {
             _ => return,
         };
         // What failed is EspoCRM itself: telling it so would fail as well, or make a lockout longer.
-        if error.code == super::execute::ESPOCRM || run.check().is_err() {
+        if error.code == crate::clients::ESPOCRM || run.check().is_err() {
             return;
         }
         sync.tell_failure(job, run, &error.message, for_good).await;

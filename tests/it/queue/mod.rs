@@ -12,6 +12,7 @@ mod poison;
 mod pool;
 mod several;
 mod soak;
+mod throttle;
 
 use std::time::Duration;
 

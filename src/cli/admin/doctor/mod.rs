@@ -51,9 +51,13 @@ pub(super) async fn run(settings: Settings) -> Report {
         }
     };
     let parts = Parts::around(queue, settings, mappings);
-    let (redis, advoware, espocrm) =
-        tokio::join!(redis::check(&parts), upstreams::advoware(&parts), espocrm::check(&parts));
-    findings.extend(redis.into_iter().chain(advoware).chain(espocrm));
-    findings.push(Finding::note("google", format!("not checked: {NO_CALENDARS_YET}")));
+    let (redis, advoware, espocrm, google) = tokio::join!(
+        redis::check(&parts),
+        upstreams::advoware(&parts),
+        espocrm::check(&parts),
+        upstreams::google(&parts)
+    );
+    findings.extend(redis.into_iter().chain(advoware).chain(espocrm).chain(google));
+    findings.push(Finding::note("calendars", NO_CALENDARS_YET));
     report(&findings)
 }

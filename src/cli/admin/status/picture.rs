@@ -3,12 +3,12 @@
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
+use crate::clients::UPSTREAMS;
 use crate::cron::Work;
 use crate::cron::schedule::Schedule;
 use crate::queue::{Loss, QueueError, Stats, Upstream};
 use crate::roles::Parts;
 use crate::settings::{Missing, Role, Settings, Source};
-use crate::sync::record::execute::{ADVOWARE, ESPOCRM};
 
 /// Everything at one moment.
 #[derive(Debug, Clone)]
@@ -58,7 +58,7 @@ impl Picture {
     pub(super) async fn take(parts: &Parts, source: &Source, now: DateTime<Utc>) -> Result<Self, QueueError> {
         let queue = &parts.queue;
         let mut upstreams = Vec::new();
-        for name in [ADVOWARE, ESPOCRM] {
+        for name in UPSTREAMS {
             upstreams.push((name, queue.upstream(name).await?));
         }
         let cron = &parts.settings.cron;

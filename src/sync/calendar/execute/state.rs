@@ -136,7 +136,7 @@ impl State {
     }
 
     /// What is to be done.
-    pub(super) fn plan(&self, items: &Items, scope: &Scope, asked_enough: bool) -> Plan {
+    pub(super) fn plan(&self, items: &Items, scope: &Scope) -> Plan {
         let unreadable: BTreeSet<i64> = self.unreadable.keys().copied().collect();
         plan(&Seen {
             scope,
@@ -148,7 +148,7 @@ impl State {
             pairs: &self.pairs,
             intents: &self.intents,
             held: &self.held,
-            asked_enough,
+            asked_enough: self.asked_enough(scope),
         })
     }
 

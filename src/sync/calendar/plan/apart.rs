@@ -3,7 +3,7 @@
 
 use chrono::Days;
 
-use super::draft::{Draft, NUMBER, RETIRED};
+use super::draft::{Draft, RETIRED, retired};
 use super::fate;
 use super::pairs::{flows_back, termin, tries};
 use super::{Action, Question};
@@ -32,7 +32,7 @@ pub(super) fn decide(draft: &mut Draft<'_>, tie: &Tie, pair: &Pair) {
         fate::Termin::There { changed, standing } => {
             if finished(draft, tie, number) {
                 draft.remember(Action::Unpair { tie: tie.clone() });
-                return draft.hold(format!("{NUMBER}{number}"), RETIRED, None);
+                return draft.hold(retired(number), RETIRED, None);
             }
             let kept = if standing == fate::Standing::NotOurs {
                 Some("undone")

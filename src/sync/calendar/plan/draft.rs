@@ -207,9 +207,15 @@ impl<'a> Draft<'a> {
 }
 
 /// Put before the number of a Termin that is held.
-pub(super) const NUMBER: &str = "frNr:";
-/// Held: a series that was taken apart.
-pub(super) const RETIRED: &str = "retired";
+const NUMBER: &str = "frNr:";
+/// Held: the Termin of a series that was taken apart; what is left of it lies before the window.
+pub const RETIRED: &str = "retired";
+
+/// The name by which the Termin of a series is held that was taken apart.
+#[must_use]
+pub fn retired(number: i64) -> String {
+    format!("{NUMBER}{number}")
+}
 
 fn shown_as<'a>(termin: &'a Termin, seen: &Seen<'_>) -> Shown<'a> {
     let prints = if seen.scope.anonymised { shown(termin, seen.scope).prints() } else { termin.entry.prints() };
@@ -217,7 +223,8 @@ fn shown_as<'a>(termin: &'a Termin, seen: &Seen<'_>) -> Shown<'a> {
 }
 
 /// The days that either of two touches.
-pub(super) fn span(
+#[must_use]
+pub fn span(
     one: (NaiveDate, Option<NaiveDate>),
     other: (NaiveDate, Option<NaiveDate>),
 ) -> (NaiveDate, Option<NaiveDate>) {

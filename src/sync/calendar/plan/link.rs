@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::NaiveDateTime;
 
-use super::draft::{Draft, NUMBER, RETIRED};
+use super::draft::{Draft, RETIRED, retired};
 use super::merge::Base;
 use super::{Action, Question};
 use crate::sync::calendar::event::{self, Marks};
@@ -56,7 +56,7 @@ pub(super) fn by_marks(draft: &mut Draft<'_>) {
 }
 
 fn is_retired(draft: &Draft<'_>, number: i64) -> bool {
-    draft.seen.held.get(&format!("{NUMBER}{number}")).is_some_and(|held| held.reason == RETIRED)
+    draft.seen.held.get(&retired(number)).is_some_and(|held| held.reason == RETIRED)
 }
 
 /// The Termin that the properties name, if they are of this calendar: an event that was copied from elsewhere keeps the

@@ -25,6 +25,8 @@ use super::items::Items;
 use super::pair::{Held, Intent, Pair, Prints, Tie};
 use super::scope::Scope;
 use super::termin::Termin;
+pub use draft::{RETIRED, retired, span};
+
 use draft::Draft;
 use merge::Merged;
 
@@ -238,7 +240,7 @@ pub fn agreed(
 ) -> Pair {
     let entry = shown(termin, scope);
     let (google, days) = google;
-    let (first, last) = draft::span(super::items::days(&entry), days);
+    let (first, last) = span(super::items::days(&entry), days);
     Pair {
         number: termin.number,
         generation,

@@ -1,9 +1,8 @@
 //! Two existing records: compare, merge, write.
 
 use super::{Record, Report, Step, Withheld, failure};
-use crate::clients::advoware;
+use crate::clients::{ADVOWARE, advoware};
 use crate::sync::ledger::Pair;
-use crate::sync::record::execute::failure::ADVOWARE;
 use crate::sync::record::plan::{Both, Plan, needs_own_user, plan, version};
 use crate::sync::record::route::number_in;
 use crate::sync::record::{merge::Snapshot, status};

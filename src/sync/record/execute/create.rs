@@ -3,11 +3,11 @@
 use serde_json::Value;
 
 use super::{Record, Report, Step, Withheld, failure};
+use crate::clients::ADVOWARE;
 use crate::clients::advoware::{self, Created};
 use crate::clients::espocrm::{Search, Where};
 use crate::sync::ledger::{Intent, Pair, Written};
 use crate::sync::record::create::{Candidate, Creation, candidates, digest, first, recover};
-use crate::sync::record::execute::failure::ADVOWARE;
 use crate::sync::record::mapping::Field;
 use crate::sync::record::merge::Snapshot;
 use crate::sync::record::normal::{Content, Seen};

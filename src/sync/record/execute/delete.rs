@@ -1,6 +1,7 @@
 //! The record is gone at EspoCRM: the pair ends, and what it was is kept.
 
-use super::{ESPOCRM, Report, Step, failure};
+use super::{Report, Step, failure};
+use crate::clients::ESPOCRM;
 use crate::clients::advoware;
 use crate::sync::ledger::{Dissolved, Pair, Written};
 use crate::sync::record::execute::Withheld;

@@ -2,14 +2,9 @@
 
 use std::time::Duration;
 
-use crate::clients::{advoware, espocrm};
+use crate::clients::{ADVOWARE, ESPOCRM, advoware, espocrm};
 use crate::queue::QueueError;
 use crate::worker::Failure;
-
-/// The upstreams' names in `status`.
-pub const ADVOWARE: &str = "advoware";
-/// The upstreams' names in `status`.
-pub const ESPOCRM: &str = "espocrm";
 
 /// How long to stay away from an upstream that asks for a pause without saying how long.
 const PAUSE: Duration = Duration::from_secs(30);

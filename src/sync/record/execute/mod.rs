@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-pub use failure::{ADVOWARE, ESPOCRM};
 pub(super) use failure::{advoware as advoware_failure, espocrm as espocrm_failure, ledger as ledger_failure};
 pub use report::{Report, Withheld};
 
