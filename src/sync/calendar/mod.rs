@@ -10,6 +10,7 @@ pub mod entry;
 pub mod event;
 pub mod pair;
 pub mod plan;
+pub mod recurrence;
 pub mod scope;
 pub mod termin;
 
