@@ -125,9 +125,9 @@ impl Part {
             Self::Pairs => {
                 "mend it or delete it with HDEL, the event itself says what it belongs to; then replay the job"
             }
+            // The Termin and the event are linked then by their equal content.
             Self::Intents => {
-                "look whether Advoware has that Termin and delete it there or keep it, delete the entry with HDEL, then \
-                 replay the job"
+                "look whether Advoware has that Termin as it should be, then delete the entry with HDEL and replay the job"
             }
             Self::Held => "mend it or delete it with HDEL, then it is decided anew; then replay the job",
         }

@@ -50,6 +50,7 @@ async fn where_all_is_well_it_says_so_and_ends_with_0() {
         &["redis durability", "on disk"],
         &["redis eviction"],
         &["advoware", "signed in"],
+        &["google", "signed in"],
         &["espocrm", "API user"],
         &["espocrm CBeteiligte", "fields are there"],
         &["espocrm webhook CBeteiligte.create", HOOKS],
@@ -58,7 +59,7 @@ async fn where_all_is_well_it_says_so_and_ends_with_0() {
     ] {
         assert!(has(&ran, "ok", words), "{words:?}: {}", ran.stdout);
     }
-    assert!(has(&ran, "note", &["google", "not checked"]), "{}", ran.stdout);
+    assert!(has(&ran, "note", &["calendars", "later version"]), "{}", ran.stdout);
     assert_eq!(sandbox.effects().len(), before, "it changes nothing");
     let options = sandbox.options();
     let mut secrets = vec![options.espocrm.api_key, options.espocrm.person_password, options.advoware.password];
@@ -103,7 +104,12 @@ async fn a_failure_keeps_no_other_check_from_being_made() {
     assert!(has(&ran, "ok", &["advoware", "signed in"]) && has(&ran, "ok", &["espocrm webhook"]), "{}", ran.stdout);
     sandbox.stop().await;
     let ran = person.run(&["doctor"]).await;
-    for words in [["redis", "unavailable"], ["advoware", "could not be reached"], ["espocrm", "could not be reached"]] {
+    for words in [
+        ["redis", "unavailable"],
+        ["advoware", "could not be reached"],
+        ["espocrm", "could not be reached"],
+        ["google", "could not be reached"],
+    ] {
         assert!(has(&ran, "FAIL", &words), "{words:?}: {}", ran.stdout);
     }
     assert_eq!(ran.code, 1);
@@ -178,4 +184,30 @@ async fn a_webhook_that_stands_twice_or_is_switched_off_is_told() {
     sandbox.register_webhook("CBeteiligte.create", &format!("{HOOKS}/create"), true, None);
     let ran = person(&redis, &sandbox).good(&["doctor"]).await;
     assert!(has(&ran, "warn", &["CBeteiligte.create", "more than once"]), "{}", ran.stdout);
+}
+
+#[tokio::test]
+async fn whose_the_calendars_are_and_who_sees_them_is_told() {
+    let redis = Redis::start();
+    redis.prepared().await;
+    let sandbox = ready(healthy()).await;
+    let person = person(&redis, &sandbox).with("GOOGLE_CALENDAR_OWNER", "");
+    let ran = person.good(&["doctor"]).await;
+    assert!(has(&ran, "warn", &["google", "GOOGLE_CALENDAR_OWNER"]), "{}", ran.stdout);
+    assert!(!has(&ran, "warn", &["service account for good"]), "there are no calendars yet: {}", ran.stdout);
+}
+
+#[tokio::test]
+async fn a_key_of_google_that_is_missing_or_broken_is_told() {
+    let redis = Redis::start();
+    redis.prepared().await;
+    let sandbox = ready(healthy()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("key.json");
+    let person = person(&redis, &sandbox).with("GOOGLE_CALENDAR_SERVICE_ACCOUNT_PATH", key.to_str().unwrap());
+    let ran = person.good(&["doctor"]).await;
+    assert!(has(&ran, "note", &["google", "not checked", "key.json"]), "{}", ran.stdout);
+    std::fs::write(&key, "{}").unwrap();
+    let ran = person.run(&["doctor"]).await;
+    assert!(ran.code == 1 && has(&ran, "FAIL", &["google", "SERVICE_ACCOUNT_PATH"]), "{}", ran.stdout);
 }

@@ -18,7 +18,7 @@ async fn an_empty_redis_gives_the_contracts_shape() {
         "ready": 0, "sweep": 0, "scheduled": 0, "running": 0, "parked": 0, "dead": 0, "oldest_age_ms": null, "workers": 0,
     });
     assert_eq!(status["flows"], json!({"vmh": flow, "calendar": flow}));
-    for name in ["advoware", "espocrm"] {
+    for name in ["advoware", "espocrm", "google"] {
         let works = json!({"state": "closed", "failures": 0, "opened_at": null, "error": null});
         assert_eq!(status["upstreams"][name], works);
     }

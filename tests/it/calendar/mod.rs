@@ -1,5 +1,6 @@
-//! The calendar flow: so far the client of Google against the sandbox with the events that the sync writes, and what is
-//! remembered of a calendar.
+//! The calendar flow: so far the client of Google against the sandbox with the events that the sync writes, what is
+//! remembered of a calendar, and what a worker is made of.
 
 mod google;
 mod ledger;
+mod upstreams;

@@ -64,7 +64,7 @@ async fn a_pause_is_kept_and_never_shortened() {
     let told = now(&redis);
     two.throttle(NAME, SPACING).pause(Duration::from_secs(1)).await.unwrap();
     let wait = taken(&two, SPACING).await;
-    assert!(wait <= long && wait > long - Duration::from_secs(5), "{wait:?}");
+    assert!(wait <= long && wait > Duration::from_secs(35), "{wait:?}");
     assert!(last(&redis) <= told + 40_000_000);
     let next = taken(&one, SPACING).await;
     assert!(next > wait, "the line goes on behind the pause: {next:?}, {wait:?}");
