@@ -9,8 +9,8 @@ mod tests;
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 use serde_json::{Value, json};
 
-use super::form;
-use super::{Termin, field, is_open, open_end};
+use super::field::Absent;
+use super::{Termin, field, form, is_open, open_end};
 use crate::sync::calendar::entry::{Entry, Field, Fields, Series, Unit, When};
 use crate::sync::calendar::scope::Rules;
 use crate::sync::calendar::{Record, compare, span};
@@ -188,15 +188,20 @@ impl Times {
     fn write_dates(&self, record: &mut Record, keeps_end: bool, keeps_clock: bool) {
         let model = record.get("datum").cloned();
         form::put_day(record, "datum", self.start, keeps_clock, None);
-        let open = self.turnus.0 > 0 && is_open(self.last);
-        let was_open = field::moment(record, "datumBis").map_or_else(
-            |absent| absent == field::Absent::Missing && field::number(record, "turnus").is_some_and(|it| it >= 1),
-            |moment| is_open(moment.date) && moment.date >= self.start.date(),
-        );
-        if !keeps_end && !(open && was_open) {
-            // The end of a series is a day.
-            let until = if self.turnus.0 > 0 { NaiveTime::MIN } else { self.until };
-            form::put_day(record, "datumBis", self.last.and_time(until), keeps_clock, model.as_ref());
+        if keeps_end || (self.turnus.0 > 0 && is_open(self.last) && self.is_open_in(record)) {
+            return;
+        }
+        // The end of a series is a day.
+        let until = if self.turnus.0 > 0 { NaiveTime::MIN } else { self.until };
+        form::put_day(record, "datumBis", self.last.and_time(until), keeps_clock, model.as_ref());
+    }
+
+    /// Whether a record's series has no end already, however that is written there.
+    fn is_open_in(&self, record: &Record) -> bool {
+        match field::moment(record, "datumBis") {
+            Ok(moment) => is_open(moment.date) && moment.date >= self.start.date(),
+            Err(Absent::Missing) => field::number(record, "turnus").is_some_and(|turnus| turnus >= 1),
+            Err(Absent::Unreadable) => false,
         }
     }
 
