@@ -187,6 +187,9 @@ fn a_series_that_nobody_understands_survives_a_move() {
     let moved = entry_at(timed("2026-02-02T09:30:00", "2026-02-02T10:00:00"));
     let written = changed(&raw, &Fields::from([Field::When]), &moved, &rules(Multiday::AllDay));
     assert_eq!(said(&written), "2026-02-02 09:30:00 2027-01-31 10:00 1 2 7");
+    let whole = entry_at(all_day("2026-02-02", "2026-02-02"));
+    let written = changed(&raw, &Fields::from([Field::When]), &whole, &rules(Multiday::AllDay));
+    assert_eq!(said(&written), "2026-02-02 00:00:00 2027-01-31 23:59:59 1 2 7");
 }
 
 #[test]
