@@ -191,25 +191,22 @@ fn zone(value: &Value) -> Option<Tz> {
 }
 
 fn at(text: &str, zone: Option<Tz>) -> Result<At, Unreadable> {
-    let instant = match DateTime::parse_from_rfc3339(text) {
-        Ok(at) => at.to_utc(),
-        Err(_) => {
-            let forms = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M"];
-            let wall = forms.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok());
-            // Before any arithmetic: the calendar of chrono ends somewhere.
-            let wall = wall.filter(|wall| known(wall.date())).ok_or(Unreadable)?;
-            let assumed = zone.is_none();
-            let instant = instant(wall, zone.unwrap_or(Berlin));
-            return finish(instant, assumed);
-        }
+    let exact = DateTime::parse_from_rfc3339(text).ok();
+    let instant = match exact {
+        Some(at) => at.to_utc(),
+        None => instant(local(text)?, zone.unwrap_or(Berlin)),
     };
-    finish(instant, false)
-}
-
-fn finish(instant: DateTime<Utc>, assumed: bool) -> Result<At, Unreadable> {
     let instant = instant.with_nanosecond(0).ok_or(Unreadable)?;
     let wall = clock::berlin(instant);
-    if known(wall.date()) { Ok(At { instant, wall, assumed }) } else { Err(Unreadable) }
+    let at = At { instant, wall, assumed: exact.is_none() && zone.is_none() };
+    if known(wall.date()) { Ok(at) } else { Err(Unreadable) }
+}
+
+fn local(text: &str) -> Result<NaiveDateTime, Unreadable> {
+    let forms = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M"];
+    let wall = forms.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok());
+    // Before any arithmetic with it: chrono's calendar ends somewhere.
+    wall.filter(|wall| known(wall.date())).ok_or(Unreadable)
 }
 
 /// Other years mean to Advoware that there is no date.

@@ -224,12 +224,31 @@ fn a_body_keeps_what_is_not_ours_and_clears_what_is_empty() {
     assert!(!body(Some(&raw), "e", &entry, &marks, Multiday::AllDay).contains_key("recurrence"));
 }
 
+#[test]
+fn a_day_from_midnight_to_midnight_stays_one() {
+    let at = |time: &str| json!({ "dateTime": time, "timeZone": "Europe/Berlin" });
+    let mut raw = record(&json!({
+        "id": "e", "start": at("2026-03-05T00:00:00+01:00"), "end": at("2026-03-06T00:00:00+01:00")
+    }));
+    let entry = read(&raw, Multiday::AllDay).unwrap().entry;
+    assert_eq!(body(Some(&raw), "e", &entry, &Marks::default(), Multiday::AllDay)["end"], raw["end"]);
+    raw.insert("recurrence".into(), json!(["RRULE:FREQ=DAILY;UNTIL=20260401T215959Z"]));
+    let mut entry = read(&raw, Multiday::AllDay).unwrap().entry;
+    let until = NaiveDate::from_ymd_opt(2026, 4, 2);
+    entry.series = Some(Series { unit: Unit::Day, interval: 1, until });
+    let written = body(Some(&raw), "e", &entry, &Marks::default(), Multiday::AllDay);
+    assert_eq!(written["start"], raw["start"]);
+    assert_eq!(written["recurrence"], json!(["RRULE:FREQ=DAILY;INTERVAL=1;UNTIL=20260402T215959Z"]));
+}
+
 fn wall() -> impl Strategy<Value = NaiveDateTime> {
     let day = prop_oneof![
         (0..40_000i64).prop_map(|days| NaiveDate::from_ymd_opt(1990, 1, 1).unwrap() + TimeDelta::days(days)),
-        (1990..2098i32, prop::sample::select(vec![(3u32, 31u32), (10, 31)]), 0..7u64).prop_map(|(year, (month, last), back)| {
-            NaiveDate::from_ymd_opt(year, month, last).unwrap() - chrono::Days::new(back)
-        }),
+        (1990..2098i32, prop::sample::select(vec![(3u32, 31u32), (10, 31)]), 0..7u64).prop_map(
+            |(year, (month, last), back)| {
+                NaiveDate::from_ymd_opt(year, month, last).unwrap() - chrono::Days::new(back)
+            }
+        ),
     ];
     let second = prop_oneof![0..86_400u32, (0..96u32).prop_map(|quarter| quarter * 900), Just(0), Just(86_399)];
     (day, second).prop_map(|(day, second)| {
@@ -238,8 +257,12 @@ fn wall() -> impl Strategy<Value = NaiveDateTime> {
 }
 
 fn text() -> impl Strategy<Value = String> {
-    prop_oneof![Just(String::new()), "[a-zA-Zäöüß😀<>&;/ \n]{0,40}", any::<String>().prop_map(|it| it.replace('\r', ""))]
-        .prop_map(|text| text.chars().take(1000).collect::<String>().trim().to_owned())
+    prop_oneof![
+        Just(String::new()),
+        "[a-zA-Zäöüß😀<>&;/ \n]{0,40}",
+        any::<String>().prop_map(|it| it.replace('\r', ""))
+    ]
+    .prop_map(|text| text.chars().take(1000).collect::<String>().trim().to_owned())
 }
 
 fn entry() -> impl Strategy<Value = Entry> {

@@ -54,6 +54,12 @@ pub fn body(raw: Option<&Record>, id: &str, entry: &Entry, marks: &Marks, multid
         }
     }
     if says(&body, entry, multiday) {
+        let timed = body["start"]["dateTime"].is_string();
+        if let (Some(series), When::AllDay { first, .. }, true) = (&entry.series, entry.when, timed) {
+            // The rule's end has the form of the times that stay: from midnight to midnight.
+            let day = first.and_time(NaiveTime::MIN);
+            ours.insert("recurrence".into(), json!([rule(series, &When::Timed { start: day, end: day })]));
+        }
         ours.remove("start");
         ours.remove("end");
     }

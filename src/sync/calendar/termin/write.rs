@@ -9,8 +9,8 @@ mod tests;
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 use serde_json::{Value, json};
 
-use super::form;
-use super::{Termin, field, is_open, open_end};
+use super::field::Absent;
+use super::{Termin, field, form, is_open, open_end};
 use crate::sync::calendar::entry::{Entry, Field, Fields, Series, Unit, When};
 use crate::sync::calendar::scope::Rules;
 use crate::sync::calendar::{Record, compare, span};
@@ -120,6 +120,12 @@ fn retimed(raw: &Record, fields: &Fields, entry: &Entry, rules: &Rules) -> Recor
         times.write_dates(&mut dates, keeps_end, true);
         tries.push(dates);
     }
+    if !fields.contains(&Field::When) {
+        let mut kind = raw.clone();
+        times.write_dates(&mut kind, keeps_end, true);
+        times.write_kind(&mut kind);
+        tries.push(kind);
+    }
     if lasting || !all_day(&wanted.when) {
         let mut clock = raw.clone();
         times.write_dates(&mut clock, keeps_end, false);
@@ -159,7 +165,7 @@ impl Times {
                 start,
                 // An instance lasts no longer than its day.
                 until: if end.date() > start.date() { span::day_end() } else { end.time() },
-                last: series.until.unwrap_or_else(open_end),
+                last: series.until.unwrap_or_else(|| open_end().max(start.date())),
                 lasting: true,
                 turnus: turnus(&series),
             },
@@ -169,6 +175,10 @@ impl Times {
     fn write_all(&self, record: &mut Record) {
         self.write_dates(record, false, false);
         self.write_clock(record);
+        self.write_kind(record);
+    }
+
+    fn write_kind(&self, record: &mut Record) {
         form::put_number(record, "dauertermin", i64::from(self.lasting));
         form::put_number(record, "turnus", self.turnus.0);
         form::put_number(record, "turnusArt", self.turnus.1);
@@ -178,15 +188,20 @@ impl Times {
     fn write_dates(&self, record: &mut Record, keeps_end: bool, keeps_clock: bool) {
         let model = record.get("datum").cloned();
         form::put_day(record, "datum", self.start, keeps_clock, None);
-        let open = self.turnus.0 > 0 && is_open(self.last);
-        let was_open = field::moment(record, "datumBis").map_or_else(
-            |absent| absent == field::Absent::Missing && field::number(record, "turnus").is_some_and(|it| it >= 1),
-            |moment| is_open(moment.date),
-        );
-        if !keeps_end && !(open && was_open) {
-            // The end of a series is a day.
-            let until = if self.turnus.0 > 0 { NaiveTime::MIN } else { self.until };
-            form::put_day(record, "datumBis", self.last.and_time(until), keeps_clock, model.as_ref());
+        if keeps_end || (self.turnus.0 > 0 && is_open(self.last) && self.is_open_in(record)) {
+            return;
+        }
+        // The end of a series is a day.
+        let until = if self.turnus.0 > 0 { NaiveTime::MIN } else { self.until };
+        form::put_day(record, "datumBis", self.last.and_time(until), keeps_clock, model.as_ref());
+    }
+
+    /// Whether a record's series has no end already, however that is written there.
+    fn is_open_in(&self, record: &Record) -> bool {
+        match field::moment(record, "datumBis") {
+            Ok(moment) => is_open(moment.date) && moment.date >= self.start.date(),
+            Err(Absent::Missing) => field::number(record, "turnus").is_some_and(|turnus| turnus >= 1),
+            Err(Absent::Unreadable) => false,
         }
     }
 
