@@ -146,6 +146,48 @@ impl Sync {
     }
 }
 
+/// What a run would begin with.
+pub(super) struct Look {
+    /// Google's id of the calendar; none: it is not known yet.
+    pub(super) calendar: Option<String>,
+    pub(super) termine: usize,
+    pub(super) items: usize,
+    pub(super) pairs: usize,
+    pub(super) intents: Vec<String>,
+    pub(super) held: Vec<String>,
+    pub(super) plan: Plan,
+}
+
+impl Sync {
+    /// Reads both sides and plans; writes nothing, not even what was read.
+    pub(super) async fn look(&self, kuerzel: &str, asked: Asked, run: &Run) -> Result<Look, Failure> {
+        let ledger = CalendarLedger::new(self.store.clone(), kuerzel);
+        let mut known = ledger.read().await.map_err(ledger_failure)?;
+        let scope = Scope { first_contact: known.pairs.is_empty(), ..self.scope(kuerzel, asked, run) };
+        let calendar = known.state.calendar.clone();
+        if let Some(calendar) = &calendar {
+            let listed = self.list(calendar, known.state.sync_token.as_deref()).await;
+            let (listing, whole) = listed.map_err(|error| google_failure(&error))?;
+            super::mirror::take(&mut known.mirror, listing.events, whole);
+        }
+        let mut state = State::of(known);
+        for record in self.read_termine(kuerzel, scope.window).await? {
+            state.take_termin(&record, &scope);
+        }
+        let items = state.items(&scope);
+        let plan = state.plan(&items, &scope);
+        Ok(Look {
+            calendar,
+            termine: state.termine.len(),
+            items: items.by_tie.len(),
+            pairs: state.pairs.len(),
+            intents: state.intents.into_keys().collect(),
+            held: state.held.into_keys().collect(),
+            plan,
+        })
+    }
+}
+
 impl Step<'_> {
     /// Plans, asks and acts until nothing is left that can be done.
     async fn to_the_end(&self) -> Result<(), Failure> {

@@ -50,7 +50,7 @@ pub(super) struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     pub(super) fn new(seen: &'a Seen<'a>) -> Self {
-        let shown = seen.termine.iter().map(|(number, termin)| (*number, self::shown_as(termin, seen))).collect();
+        let shown = seen.termine.iter().map(|(number, termin)| (*number, shown_as(termin, seen))).collect();
         let mut draft = Self {
             seen,
             shown,

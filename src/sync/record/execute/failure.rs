@@ -14,7 +14,7 @@ const SOON: Duration = Duration::from_secs(2);
 const BUSY: Duration = Duration::from_secs(5);
 
 /// An error of a call to Advoware other than the POST of a create.
-pub(in crate::sync::record) fn advoware(error: &advoware::Error) -> Failure {
+pub(in crate::sync) fn advoware(error: &advoware::Error) -> Failure {
     let message = error.to_string();
     let failed = |code| Failure::Failed { code, message: message.clone(), retry_after: None };
     let upstream = |park| Failure::Upstream { upstream: ADVOWARE, message: message.clone(), retry_after: None, park };
@@ -62,7 +62,7 @@ pub(in crate::sync::record) fn espocrm(error: &espocrm::Error) -> Failure {
 
 /// An error of the ledger: without it nothing may be decided.
 #[expect(clippy::needless_pass_by_value, reason = "used with map_err")]
-pub(in crate::sync::record) fn ledger(error: QueueError) -> Failure {
+pub(in crate::sync) fn ledger(error: QueueError) -> Failure {
     if error.is_unavailable() {
         return Failure::Later { after: SOON, reason: error.to_string() };
     }
