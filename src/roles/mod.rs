@@ -10,6 +10,7 @@ mod layout;
 mod listen;
 mod memory;
 mod parts;
+mod pools;
 mod private_redis;
 mod probes;
 mod signals;
@@ -27,7 +28,6 @@ pub use parts::{BadMappings, Parts, bad_mappings, queue_options};
 pub use private_redis::PrivateRedis;
 
 use crate::ingress::ApiError;
-use crate::queue::Flow;
 use crate::settings::{Role, Server, Settings, Upstream};
 
 /// Runs a role until SIGTERM or Ctrl-C, then stops in order.
@@ -82,7 +82,7 @@ async fn run_with_redis(role: Role, parts: Parts, stop: CancellationToken) -> an
     }
     if matches!(role, Role::Worker | Role::Up) {
         tell_missing(&parts.settings);
-        if let Some(pool) = parts.records_pool()? {
+        for pool in [parts.records_pool()?, parts.calendar_pool()?].into_iter().flatten() {
             let (stop, ready) = (stop.clone(), ready.clone());
             tasks.spawn(async move {
                 if stop.run_until_cancelled(ready.cancelled()).await.is_some() {
@@ -90,7 +90,6 @@ async fn run_with_redis(role: Role, parts: Parts, stop: CancellationToken) -> an
                 }
             });
         }
-        tracing::info!(flow = %Flow::Calendar, "this version has no calendar sync yet: jobs of this flow wait in redis");
     }
     tracing::info!(?role, "started");
     stop.cancelled().await;

@@ -8,18 +8,15 @@ use anyhow::Result;
 use axum::Router;
 use chrono::Utc;
 
+use super::gauges;
 use super::google_limiter::SharedPace;
 use super::token_store::SharedToken;
-use super::{gauges, probes};
 use crate::clients::{UPSTREAMS, advoware, espocrm, google};
-use crate::queue::{self, Flow, Queue};
+use crate::queue::{self, Queue};
 use crate::settings::{self, Settings};
-use crate::sync::ledger::Ledger;
-use crate::sync::record::execute::Sync;
-use crate::sync::record::handler::Records;
 use crate::sync::record::mapping::{DEFAULT_FOLDER, Mapping, MappingFault, Mappings};
 use crate::telemetry::Gauges;
-use crate::worker::{Gate, Health, Options, Pool, Probe, Retries};
+use crate::worker::Gate;
 use crate::{console, cron, ingress, proxy};
 
 /// EspoCRM waits ten seconds for an answer; a request that takes longer than this is answered with 503.
@@ -49,7 +46,7 @@ pub struct Parts {
     /// All entities.
     pub mappings: Vec<Arc<Mapping>>,
     /// One for all pools of this process.
-    gate: Gate,
+    pub(super) gate: Gate,
     /// What is read for `/metrics` now and then.
     pub(super) gauges: Arc<Gauges>,
 }
@@ -193,41 +190,6 @@ impl Parts {
             timeout: GOOGLE_WITHIN,
             backoff_unit: Duration::from_secs(1),
         })
-    }
-
-    /// The pool of the record flow, where both its upstreams are configured.
-    pub fn records_pool(&self) -> Result<Option<Pool>> {
-        let (Some(advoware), Some(espocrm)) = (self.advoware()?, self.espocrm()?) else { return Ok(None) };
-        let settings = &self.settings;
-        let syncs = self.mappings.iter().map(|mapping| Sync {
-            mapping: Arc::clone(mapping),
-            espocrm: espocrm.clone(),
-            advoware: advoware.clone(),
-            ledger: Ledger::new(self.queue.store(), &mapping.name),
-            quiet: settings.worker.quiet_time,
-            write_protection: settings.advoware.as_ref().is_some_and(|it| it.write_protection),
-        });
-        let records = Arc::new(Records::new(syncs, self.queue.clone()));
-        if settings.advoware.as_ref().is_some_and(|it| it.write_protection) {
-            tracing::warn!(
-                "ADVOWARE_WRITE_PROTECTION is on: nothing is written to advoware, jobs report what would be"
-            );
-        }
-        let probes: Vec<Arc<dyn Probe>> =
-            vec![Arc::new(probes::advoware(advoware)), Arc::new(probes::espocrm(espocrm))];
-        Ok(Some(Pool::new(Options {
-            queue: self.queue.clone(),
-            flow: Flow::Vmh,
-            consumer: process_name(),
-            concurrency: settings.worker.concurrency,
-            lease: settings.worker.lease,
-            retries: Retries { waits: settings.worker.retry_schedule.clone(), attempts: settings.worker.max_attempts },
-            drain: settings.drain,
-            handlers: vec![records],
-            health: Arc::new(Health::new(probes)),
-            gate: self.gate.clone(),
-            entities: self.entities(),
-        })))
     }
 
     /// The ingress' options.

@@ -82,7 +82,6 @@ pub(super) const fn espocrm(client: espocrm::Client) -> UpstreamProbe<espocrm::C
 }
 
 /// Probes Google Calendar.
-#[expect(dead_code, reason = "the pool of the calendar flow asks for it, and comes with the executor")]
 pub(super) const fn google(client: google::Client) -> UpstreamProbe<google::Client> {
     UpstreamProbe { name: GOOGLE, client, refused: Mutex::new(None) }
 }

@@ -111,7 +111,9 @@ mod tests {
     }
 
     fn series(start: &str) -> Record {
-        record(json!({ "id": "s", "status": "confirmed", "start": { "date": start }, "recurrence": ["RRULE:FREQ=DAILY"] }))
+        record(
+            json!({ "id": "s", "status": "confirmed", "start": { "date": start }, "recurrence": ["RRULE:FREQ=DAILY"] }),
+        )
     }
 
     fn exception(day: &str, status: &str) -> Record {
@@ -151,7 +153,8 @@ mod tests {
 
     #[test]
     fn a_series_that_begins_anew_forgets_its_cancelled_instances_and_a_deleted_one_all() {
-        let all = vec![series("2026-03-01"), exception("2026-03-02", "cancelled"), exception("2026-03-03", "confirmed")];
+        let all =
+            vec![series("2026-03-01"), exception("2026-03-02", "cancelled"), exception("2026-03-03", "confirmed")];
         let mut moved = mirror(all.clone());
         let touched = take(&mut moved, vec![series("2026-03-05"), exception("2026-03-06", "cancelled")], false);
         assert_eq!(moved.keys().collect::<Vec<_>>(), ["s", "s_20260303", "s_20260306"]);

@@ -230,8 +230,7 @@ impl Step<'_> {
             }
         };
         self.count("series_taken_apart");
-        let delta =
-            Delta { termine: vec![(number, left)], pairs: vec![(tie.clone(), None)], held, ..Delta::default() };
+        let delta = Delta { termine: vec![(number, left)], pairs: vec![(tie.clone(), None)], held, ..Delta::default() };
         self.settle(delta).await
     }
 

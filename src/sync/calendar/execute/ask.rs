@@ -41,7 +41,8 @@ impl Step<'_> {
         match self.sync.advoware.get(TERMINE, Key::Query("frnr", &text)).await {
             Ok(record) => {
                 // A parameter that is not understood is ignored, and any Termin comes back.
-                let said = record.get("frNr").map(|number| number.as_str().map_or_else(|| number.to_string(), str::to_owned));
+                let said =
+                    record.get("frNr").map(|number| number.as_str().map_or_else(|| number.to_string(), str::to_owned));
                 if said.as_deref() == Some(text.as_str()) {
                     return Ok(Some(record));
                 }

@@ -44,7 +44,9 @@ impl Sync {
     ) -> Result<String, Failure> {
         let name = format!("AW-{kuerzel}");
         let mut found: Vec<google::Calendar> = self.google.calendars().await.map_err(|error| google_failure(&error))?;
-        found.retain(|calendar| calendar.summary == name && ["owner", "writer"].contains(&calendar.access_role.as_str()));
+        found.retain(|calendar| {
+            calendar.summary == name && ["owner", "writer"].contains(&calendar.access_role.as_str())
+        });
         found.sort_by(|one, other| (one.access_role != OWNER, &one.id).cmp(&(other.access_role != OWNER, &other.id)));
         if found.len() > 1 {
             tracing::warn!(kuerzel, calendars = found.len(), "several calendars have the name of one employee");

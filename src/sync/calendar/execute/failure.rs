@@ -88,7 +88,8 @@ fn passed(code: &'static str, error: &dyn std::error::Error) -> Problem {
 /// An error of a call to Google without which nothing can be done.
 pub(in crate::sync::calendar) fn google_failure(error: &google::Error) -> Failure {
     let message = error.to_string();
-    let upstream = |park, retry_after| Failure::Upstream { upstream: super::GOOGLE, message: message.clone(), retry_after, park };
+    let upstream =
+        |park, retry_after| Failure::Upstream { upstream: super::GOOGLE, message: message.clone(), retry_after, park };
     match error {
         _ if error.upstream_down() => upstream(false, None),
         _ if error.is_configuration() => upstream(true, None),

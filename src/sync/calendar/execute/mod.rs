@@ -208,7 +208,10 @@ impl Step<'_> {
         }
         Err(Failure::Failed {
             code: "endless",
-            message: format!("the calendar of {} is not in step after {ROUNDS} rounds; it is tried again", self.scope.kuerzel),
+            message: format!(
+                "the calendar of {} is not in step after {ROUNDS} rounds; it is tried again",
+                self.scope.kuerzel
+            ),
             retry_after: None,
         })
     }
@@ -252,7 +255,11 @@ impl Step<'_> {
         match left.last() {
             None => Ok(()),
             Some((name, (_, failure))) => {
-                tracing::warn!(kuerzel = self.scope.kuerzel, left = tried.passing.len(), "entries of a calendar are left");
+                tracing::warn!(
+                    kuerzel = self.scope.kuerzel,
+                    left = tried.passing.len(),
+                    "entries of a calendar are left"
+                );
                 Err(match failure {
                     Failure::Upstream { .. } => failure.clone(),
                     other => Failure::Failed {
@@ -286,7 +293,12 @@ impl Step<'_> {
                 tried.passed(name, failure, TRIES);
             }
             Err(Problem::Passed { code, message }) => {
-                tracing::warn!(kuerzel = self.scope.kuerzel, entry = name, code, "an entry of a calendar is passed over");
+                tracing::warn!(
+                    kuerzel = self.scope.kuerzel,
+                    entry = name,
+                    code,
+                    "an entry of a calendar is passed over"
+                );
                 tried.given_up.insert(name.to_owned());
                 self.report().passed.insert(name.to_owned(), message);
             }
@@ -354,11 +366,7 @@ fn asked_name(question: &Question) -> String {
 
 /// What is agreed on once some fields are: those are as they are now, the others as they were when last agreed on.
 fn agreed_on(pair: &Pair, fields: &Fields, advoware: &Prints, google: &Prints) -> Pair {
-    Pair {
-        advoware: pair.advoware.with(fields, advoware),
-        google: pair.google.with(fields, google),
-        ..pair.clone()
-    }
+    Pair { advoware: pair.advoware.with(fields, advoware), google: pair.google.with(fields, google), ..pair.clone() }
 }
 
 fn fence(run: &Run) -> Fence<'_> {

@@ -68,9 +68,11 @@ fn named(marks: &Marks, kuerzel: &str) -> Option<i64> {
 /// The ids of events whose properties are lost but whose ids were derived from a Termin.
 fn derived(draft: &Draft<'_>) -> HashMap<String, i64> {
     let seen = draft.seen;
-    let lost = seen.items.by_tie.iter().any(|(tie, item)| {
-        item.marks.number.is_none() && draft.is_open(tie) && event::is_derived(tie.master())
-    });
+    let lost = seen
+        .items
+        .by_tie
+        .iter()
+        .any(|(tie, item)| item.marks.number.is_none() && draft.is_open(tie) && event::is_derived(tie.master()));
     if !lost {
         return HashMap::new();
     }
@@ -124,7 +126,9 @@ fn apart_by_marks(draft: &mut Draft<'_>) {
     let seen = draft.seen;
     for (id, apart) in &seen.items.apart {
         let tie = Tie::Event(id.clone());
-        let Some(number) = named(&apart.marks, &seen.scope.kuerzel).filter(|_| !draft.is_paired(&tie)) else { continue };
+        let Some(number) = named(&apart.marks, &seen.scope.kuerzel).filter(|_| !draft.is_paired(&tie)) else {
+            continue;
+        };
         let free = !draft.is_taken(number) || is_retired(draft, number);
         let Some(shown) = draft.shown.get(&number).filter(|_| free) else { continue };
         let (advoware, google) = (shown.prints, apart.entry.prints());
@@ -183,8 +187,7 @@ fn sent(draft: &Draft<'_>, intent: &Intent) -> Option<Prints> {
 fn adopt(draft: &mut Draft<'_>, tie: &Tie, number: i64, sent: Prints) {
     let Some(shown) = draft.shown.get(&number) else { return };
     let (first, last) = crate::sync::calendar::items::days(&shown.termin.entry);
-    let pair =
-        Pair { number, generation: 0, anonymised: false, advoware: shown.prints, google: sent, first, last };
+    let pair = Pair { number, generation: 0, anonymised: false, advoware: shown.prints, google: sent, first, last };
     draft.pair(tie, pair);
 }
 

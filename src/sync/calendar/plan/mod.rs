@@ -206,12 +206,7 @@ pub fn shown(termin: &Termin, scope: &Scope) -> Entry {
     if !scope.anonymised {
         return termin.entry.clone();
     }
-    Entry {
-        text: scope.rules.blocked_title.clone(),
-        notiz: String::new(),
-        ort: String::new(),
-        ..termin.entry.clone()
-    }
+    Entry { text: scope.rules.blocked_title.clone(), notiz: String::new(), ort: String::new(), ..termin.entry.clone() }
 }
 
 /// One entry with some fields of another.
