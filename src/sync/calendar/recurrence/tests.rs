@@ -500,7 +500,7 @@ fn list(rule: &Rule, until: NaiveDate) -> Vec<(Original, When)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4_000))]
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
     fn a_series_comes_back_as_it_was_written((series, when) in series()) {
@@ -521,7 +521,7 @@ proptest! {
 
     #[test]
     fn a_reduction_keeps_the_instances((lines, when, zone) in rules()) {
-        let written = read::rule(&lines, Frame::new(&when, zone));
+        let written = read::rule(&lines, Frame::new(&when, zone)).and_then(Rule::meeting);
         let Ok(Recurrence::Simple(series)) = read(&lines, &when, zone) else { return Ok(()) };
         let until = when.first_day() + Months::new(15 * 12);
         prop_assert_eq!(list(&written.unwrap(), until), list(&Rule::of(&series, &when), until), "{:?} {:?}", lines, series);
@@ -530,10 +530,7 @@ proptest! {
 
     #[test]
     fn a_window_is_a_part_of_the_whole((lines, when, zone) in rules(), skip in 0_u64..1_500, length in 0_u64..60) {
-        let Ok(rule) = read::rule(&lines, Frame::new(&when, zone)) else { return Ok(()) };
-        if read(&lines, &when, zone).is_err() {
-            return Ok(());
-        }
+        let Ok(rule) = read::rule(&lines, Frame::new(&when, zone)).and_then(Rule::meeting) else { return Ok(()) };
         let from = when.first_day() + Days::new(skip) - Days::new(5);
         let window = Window { from, to: from + Days::new(length) };
         let whole = list(&rule, window.to);
@@ -541,11 +538,11 @@ proptest! {
         let (seen, more) = rule.instances(window, 100_000);
         prop_assert_eq!((&seen, more), (&part, false), "{:?}", lines);
         prop_assert!(seen.is_sorted_by_key(|(key, _)| *key));
-        for (key, at) in &seen {
+        for (key, at) in seen.iter().take(5) {
             prop_assert!(rule.occurs(*key), "{:?} {:?}", lines, key);
             prop_assert!(rule.last_day().is_none_or(|last| at.last_day() <= last));
         }
-        for day in 0..length.min(8) {
+        for day in 0..length.min(5) {
             let key = rule.frame.key((from + Days::new(day)).and_time(rule.frame.start.time()));
             prop_assert_eq!(rule.occurs(key), whole.iter().any(|(known, _)| *known == key), "{:?} {:?}", lines, key);
         }
