@@ -106,18 +106,21 @@ impl Line {
         self.freq > Frequency::Daily
     }
 
-    /// Whether it can be walked.
-    pub fn is_valid(&self, frame: &Frame) -> bool {
-        self.set(frame.start, frame.start).is_some()
+    /// Whether it ever has an instance; none: it cannot be walked.
+    pub fn meets(&self, frame: &Frame) -> Option<bool> {
+        Some(self.set(frame.start, frame.start)?.into_iter().next().is_some())
     }
 
     /// Adds the instances whose start by the rule lies within these wall times.
     pub fn walk(&self, frame: &Frame, from: NaiveDateTime, to: NaiveDateTime, keys: &mut BTreeSet<Original>) -> End {
         // A day more, since wall time and instants differ in order around clock changes.
         let over = self.until.and_then(|until| frame.wall(until)?.checked_add_days(Days::new(1)));
-        let Some(set) = self.set(frame.start, self.anchor(frame.start, from)) else { return End::Over };
-        for (steps, at) in set.into_iter().enumerate() {
-            let wall = at.naive_utc();
+        let anchor = self.anchor(frame.start, from);
+        let Some(set) = self.set(frame.start, anchor) else { return End::Over };
+        let moved = moved(anchor);
+        let mut steps = 0;
+        for at in &set {
+            let wall = at.naive_utc() - moved;
             if over.is_some_and(|over| wall > over) {
                 return End::Over;
             }
@@ -127,6 +130,7 @@ impl Line {
             if steps >= STEPS {
                 return End::Cut(frame.key(wall));
             }
+            steps += 1;
             if wall < from || (self.is_fine() && !frame.exists(wall)) {
                 continue;
             }
@@ -135,7 +139,9 @@ impl Line {
                 keys.insert(key);
             }
         }
-        End::Over
+        // The crate's last year ends a walk as well.
+        let counted = self.count.is_some_and(|count| u32::try_from(steps).is_ok_and(|steps| steps >= count));
+        if counted || over.is_some_and(|over| over <= to) { End::Over } else { End::Beyond }
     }
 
     /// Where a walk may begin that looks for what lies behind `from`: whole intervals after the start. With COUNT it has
@@ -219,7 +225,7 @@ impl Line {
         if let Some(count) = self.count {
             rule = rule.count(count);
         }
-        let anchor: DateTime<Tz> = anchor.and_utc().with_timezone(&Tz::UTC);
+        let anchor: DateTime<Tz> = anchor.checked_add_signed(moved(anchor))?.and_utc().with_timezone(&Tz::UTC);
         rule.build(anchor).ok().map(RRuleSet::limit)
     }
 
@@ -238,6 +244,16 @@ impl Line {
         }
         Some(days)
     }
+}
+
+/// How far a walk is moved into the future: whole cycles of the calendar, after which dates fall on the same weekdays. A
+/// rule without a further instance is searched to the crate's last year, 10,000, so that year should be near.
+fn moved(anchor: NaiveDateTime) -> TimeDelta {
+    const CYCLE: i32 = 400;
+    const DAYS: i64 = 146_097;
+    // A century is left to walk, and a period more.
+    let cycles = (9_890 - anchor.year()).div_euclid(CYCLE).max(0);
+    TimeDelta::days(i64::from(cycles) * DAYS)
 }
 
 /// Days since Monday.
