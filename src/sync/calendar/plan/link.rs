@@ -193,10 +193,7 @@ fn adopt(draft: &mut Draft<'_>, tie: &Tie, number: i64, sent: Prints) {
 
 /// Pairs what says the same on both sides, one to one (C5). Without it, a loss of everything would double everything.
 pub(super) fn by_content(draft: &mut Draft<'_>) {
-    let seen = draft.seen;
-    if seen.scope.anonymised {
-        return;
-    }
+    let anonymised = draft.seen.scope.anonymised;
     let mut open: HashMap<Prints, Vec<i64>> = HashMap::new();
     // The lowest number is taken first.
     for (number, shown) in draft.shown.iter().rev() {
@@ -207,7 +204,7 @@ pub(super) fn by_content(draft: &mut Draft<'_>) {
     for (tie, item) in waiting(draft) {
         let Some(number) = open.get_mut(&item.prints).and_then(Vec::pop) else { continue };
         let pair = draft.pair_of(number, item, item.prints, item.prints);
-        draft.pair(tie, Pair { generation: 0, anonymised: false, ..pair });
+        draft.pair(tie, Pair { generation: 0, anonymised, ..pair });
         draft.release(tie.name());
     }
     hold_ambiguous(draft);
