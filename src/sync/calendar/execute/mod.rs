@@ -251,8 +251,8 @@ impl Step<'_> {
     /// Everything that could be done is done.
     fn finish(&self) -> Result<(), Failure> {
         let tried = self.tried();
-        let left = tried.passing.iter().filter(|(name, _)| tried.given_up.contains(*name));
-        match left.last() {
+        let mut left = tried.passing.iter().filter(|(name, _)| tried.given_up.contains(*name));
+        match left.next() {
             None => Ok(()),
             Some((name, (_, failure))) => {
                 tracing::warn!(

@@ -43,7 +43,7 @@ pub(super) fn by_marks(draft: &mut Draft<'_>) {
         if (!draft.is_taken(number) || is_retired(draft, number))
             && let Some((tie, item)) = rest.next()
         {
-            claim(draft, number, tie, item);
+            claim(draft, number, tie, item, is_ours(tie, item));
         }
         // The others are copies that a person made, and new events; unless the id is one that we gave: then it is the
         // Termin's other generation, whose insert was interrupted or whose deletion was undone.
@@ -52,7 +52,7 @@ pub(super) fn by_marks(draft: &mut Draft<'_>) {
             draft.leave_item(tie);
         }
     }
-    apart_by_marks(draft);
+    apart_by_marks(draft, &derived);
 }
 
 fn is_retired(draft: &Draft<'_>, number: i64) -> bool {
@@ -85,11 +85,15 @@ fn derived(draft: &Draft<'_>) -> HashMap<String, i64> {
 }
 
 /// One event says that it shows a Termin.
-fn claim(draft: &mut Draft<'_>, number: i64, tie: &Tie, item: &Item) {
+fn claim(draft: &mut Draft<'_>, number: i64, tie: &Tie, item: &Item, is_ours: bool) {
     let seen = draft.seen;
     let Some(shown) = draft.shown.get(&number) else {
-        draft.leave_item(tie);
-        return orphan(draft, number, tie, item);
+        // While the ledger knows all pairs, such an event is a copy that a person made of one whose pair has ended.
+        if is_ours || seen.scope.first_contact || seen.held.contains_key(&tie.name()) {
+            draft.leave_item(tie);
+            orphan(draft, number, tie, item);
+        }
+        return;
     };
     let hash = item.marks.hash.as_deref().unwrap_or_default();
     let (advoware, google) = (shown.prints, item.prints);
@@ -122,7 +126,7 @@ fn orphan(draft: &mut Draft<'_>, number: i64, tie: &Tie, item: &Item) {
 }
 
 /// Series that are taken apart, whose own Termin is still there.
-fn apart_by_marks(draft: &mut Draft<'_>) {
+fn apart_by_marks(draft: &mut Draft<'_>, derived: &HashMap<String, i64>) {
     let seen = draft.seen;
     for (id, apart) in &seen.items.apart {
         let tie = Tie::Event(id.clone());
@@ -168,9 +172,11 @@ pub(super) fn by_intent(draft: &mut Draft<'_>) {
             [] => draft.remember(Action::Withdraw { name: name.clone() }),
             _ => {
                 // Which of them is ours only a person can say; once the others have changed, one is left.
-                draft.note("undecided", name, &[]);
+                draft.note("undecided", name.clone(), &[]);
                 draft.leave_item(&tie);
-                candidates.into_iter().for_each(|number| draft.leave_termin(number));
+                for number in candidates {
+                    draft.leave_termin(number);
+                }
             }
         }
     }
@@ -237,6 +243,8 @@ fn hold_ambiguous(draft: &mut Draft<'_>) {
         draft.note("ambiguous", tie.name(), &[]);
         draft.hold(tie.name(), AMBIGUOUS, None);
         draft.leave_item(tie);
-        rivals.iter().for_each(|number| draft.leave_termin(*number));
+        for number in rivals {
+            draft.leave_termin(*number);
+        }
     }
 }
