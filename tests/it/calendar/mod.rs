@@ -7,4 +7,5 @@ mod ledger;
 mod series;
 mod series_apart;
 mod series_support;
+mod soak;
 mod upstreams;
