@@ -9,7 +9,7 @@ use super::draft::{Draft, RETIRED, retired};
 use super::merge::Base;
 use super::{Action, Question};
 use crate::sync::calendar::event::{self, Marks};
-use crate::sync::calendar::items::Item;
+use crate::sync::calendar::items::{Item, days, touches};
 use crate::sync::calendar::pair::{Held, Intent, Pair, Prints, Tie};
 use crate::sync::calendar::termin::Termin;
 
@@ -133,10 +133,15 @@ fn apart_by_marks(draft: &mut Draft<'_>, derived: &HashMap<String, i64>) {
         let Some(number) = named(&apart.marks, &seen.scope.kuerzel).filter(|_| !draft.is_paired(&tie)) else {
             continue;
         };
-        let free = !draft.is_taken(number) || is_retired(draft, number);
-        let Some(shown) = draft.shown.get(&number).filter(|_| free) else { continue };
+        let Some(shown) = draft.shown.get(&number) else { continue };
+        let (first, last) = days(&shown.termin.entry);
+        // What is left of a series that was taken apart counts again only where it reaches into the window: a pair that is
+        // found and ended in one plan would never come to rest.
+        let again = || is_retired(draft, number) && touches((first, last), seen.scope.window);
+        if draft.is_taken(number) && !again() {
+            continue;
+        }
         let (advoware, google) = (shown.prints, apart.entry.prints());
-        let (first, last) = crate::sync::calendar::items::days(&shown.termin.entry);
         let pair = Pair {
             number,
             generation: apart.marks.generation,
@@ -192,7 +197,7 @@ fn sent(draft: &Draft<'_>, intent: &Intent) -> Option<Prints> {
 
 fn adopt(draft: &mut Draft<'_>, tie: &Tie, number: i64, sent: Prints) {
     let Some(shown) = draft.shown.get(&number) else { return };
-    let (first, last) = crate::sync::calendar::items::days(&shown.termin.entry);
+    let (first, last) = days(&shown.termin.entry);
     let pair = Pair { number, generation: 0, anonymised: false, advoware: shown.prints, google: sent, first, last };
     draft.pair(tie, pair);
 }
