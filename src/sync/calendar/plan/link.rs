@@ -68,12 +68,13 @@ fn named(marks: &Marks, kuerzel: &str) -> Option<i64> {
 /// The ids of events whose properties are lost but whose ids were derived from a Termin.
 fn derived(draft: &Draft<'_>) -> HashMap<String, i64> {
     let seen = draft.seen;
-    let lost = seen
-        .items
-        .by_tie
-        .iter()
-        .any(|(tie, item)| item.marks.number.is_none() && draft.is_open(tie) && event::is_derived(tie.master()));
-    if !lost {
+    let lost = |id: &str, marks: &Marks| marks.number.is_none() && event::is_derived(id);
+    let single = |tie: &Tie, item: &Item| {
+        matches!(tie, Tie::Event(id) if lost(id, &item.marks)) && draft.is_open(tie)
+    };
+    let items = seen.items;
+    let any = items.by_tie.iter().any(|(tie, item)| single(tie, item));
+    if !any && !items.apart.iter().any(|(id, apart)| lost(id, &apart.marks)) {
         return HashMap::new();
     }
     let (kanzlei, kuerzel) = (&seen.scope.rules.kanzlei, &seen.scope.kuerzel);
@@ -130,9 +131,8 @@ fn apart_by_marks(draft: &mut Draft<'_>, derived: &HashMap<String, i64>) {
     let seen = draft.seen;
     for (id, apart) in &seen.items.apart {
         let tie = Tie::Event(id.clone());
-        let Some(number) = named(&apart.marks, &seen.scope.kuerzel).filter(|_| !draft.is_paired(&tie)) else {
-            continue;
-        };
+        let number = named(&apart.marks, &seen.scope.kuerzel).or_else(|| derived.get(id).copied());
+        let Some(number) = number.filter(|_| !draft.is_paired(&tie)) else { continue };
         let Some(shown) = draft.shown.get(&number) else { continue };
         let (first, last) = days(&shown.termin.entry);
         // What is left of a series that was taken apart counts again only where it reaches into the window: a pair that is
