@@ -69,9 +69,8 @@ async fn an_edit_beats_a_deletion() {
     let done = office.synced("synced").await;
     assert!(done.detail["edit_beats_delete"].is_array() && done.detail["came_back"].is_array(), "{done:?}");
     assert_eq!(office.deleted(mark), (0, 0));
-    let mut texts: Vec<_> = office.termine().iter().map(|termin| termin["text"].clone()).collect();
-    texts.sort_by_key(ToString::to_string);
-    assert_eq!(texts, ["Bleibt", "Bleibt auch"]);
+    let texts: Vec<_> = office.termine().iter().map(|termin| termin["text"].clone()).collect();
+    assert_eq!(texts, ["Bleibt auch", "Bleibt"], "the new one has a new number");
     assert_eq!(office.event_of(numbers[1])["summary"], "Bleibt auch");
     assert_ne!(office.event_id(numbers[1]), second, "a deleted event's id stays taken");
     assert_eq!(office.events().len(), 2);
@@ -117,19 +116,56 @@ async fn deletions_of_both_sides_count_together() {
 }
 
 #[tokio::test]
+async fn what_both_sides_deleted_is_no_deletion_however_much_it_is() {
+    let office = Office::start().await;
+    let numbers = office.many(14).await;
+    let ids: Vec<String> = numbers[..12].iter().map(|number| office.event_id(*number)).collect();
+    numbers[..12].iter().for_each(|number| office.lawyer_deletes(*number));
+    ids.iter().for_each(|id| office.employee_deletes(id));
+    let id = office.event_id(numbers[12]);
+    office.employee_deletes(&id);
+    let mark = office.world.mark();
+    let done = office.synced("synced").await;
+    assert_eq!(office.deleted(mark), (1, 0), "{done:?}");
+    assert_eq!((office.events().len(), office.termine().len()), (1, 1));
+    office.world.sandbox.reset_counts();
+    office.is_in_step().await;
+    assert_eq!(office.calls(), (1, 1), "nothing is left to ask for");
+}
+
+#[tokio::test]
+async fn many_copies_that_may_not_go_all_come_back_at_once() {
+    let office = Office::start().await;
+    let shared = |at: u64| with(hour(at, &format!("Sozietät {at}")), &json!({ "anwalt": "ALLE", "sb": "" }));
+    let numbers: Vec<i64> = (1..=12).map(|at| office.termin(&shared(at))).collect();
+    office.synced("synced").await;
+    numbers.iter().for_each(|number| office.employee_deletes(&office.event_id(*number)));
+    let done = office.synced("synced").await;
+    assert_eq!(done.detail["events_inserted"], 12, "{done:?}");
+    assert_eq!((office.events().len(), office.termine().len()), (12, 12));
+    office.is_in_step().await;
+}
+
+#[tokio::test]
 async fn an_empty_list_deletes_nothing() {
     let office = Office::start().await;
     let numbers = office.many(20).await;
     let mark = office.world.mark();
-    let list = Fault::on(System::Advoware).get("*/Termine");
-    let mut list = list.times(1).answer(200, "[]");
+    let mut list = Fault::on(System::Advoware).get("*/Termine").once().answer(200, "[]");
     list.target.query = Some("kuerzel=".to_owned());
     office.world.sandbox.fault(list);
-    office.world.sandbox.reset_counts();
     office.sync().await;
     assert_eq!(office.writes(mark), [], "each Termin is there when it is asked for");
     assert_eq!(office.events().len(), numbers.len());
     office.is_in_step().await;
+    // The same at Google: a whole list without an event.
+    office.world.sandbox.expire_sync_tokens();
+    let list = Fault::on(System::Google).get("*/events").skip(1).once();
+    office.world.sandbox.fault(list.answer(200, r#"{"kind":"calendar#events","items":[],"nextSyncToken":"x"}"#));
+    let mark = office.world.mark();
+    office.sync().await;
+    assert_eq!(office.world.sandbox.faults_struck(), 2);
+    assert_eq!(office.writes(mark), [], "each event is there when it is asked for");
 }
 
 #[tokio::test]
@@ -159,6 +195,9 @@ async fn what_leaves_the_window_stays() {
     office.sync().await;
     assert!(office.termin_of(old).is_some());
     assert_eq!(office.deleted(mark), (0, 0));
+    office.world.sandbox.reset_counts();
+    office.is_in_step().await;
+    assert_eq!(office.calls(), (1, 1), "what is outside costs no call");
 }
 
 #[tokio::test]
