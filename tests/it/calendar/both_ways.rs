@@ -44,7 +44,8 @@ async fn the_lawyer_s_edits_go_to_the_event() {
 #[tokio::test]
 async fn the_employee_s_edits_go_to_the_termin_and_the_rest_of_it_stays() {
     let office = Office::start().await;
-    let unmapped = json!({ "vorbereitungsDauer": "00:30:00", "privat": 1, "anwalt": SB, "sb": "XY", "aktenNr": "17/26" });
+    let unmapped =
+        json!({ "vorbereitungsDauer": "00:30:00", "privat": 1, "anwalt": SB, "sb": "XY", "aktenNr": "17/26" });
     let number = office.termin(&with(hour(3, "Besprechung"), &unmapped));
     office.synced("synced").await;
     let id = office.event_id(number);
@@ -125,7 +126,8 @@ async fn where_both_changed_a_field_advoware_wins_and_it_is_told() {
     let done = office.synced("synced").await;
     assert_eq!(done.detail["conflict"], json!([format!("{number} (text)")]), "{done:?}");
     let (termin, shown) = (office.termin_of(number).unwrap(), office.event_of(number));
-    let expected = [("text", "summary", "Advoware"), ("notiz", "description", "neue Notiz"), ("ort", "location", "Saal 1")];
+    let expected =
+        [("text", "summary", "Advoware"), ("notiz", "description", "neue Notiz"), ("ort", "location", "Saal 1")];
     for (mine, theirs, value) in expected {
         assert_eq!((&termin[mine], &shown[theirs]), (&json!(value), &json!(value)), "{mine}");
     }

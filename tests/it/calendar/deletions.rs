@@ -24,9 +24,8 @@ impl Office {
 
     /// What the program deleted since a mark: at Advoware, at Google.
     fn deleted(&self, since: u64) -> (usize, usize) {
-        let count = |system| {
-            self.writes_to(system, since).iter().filter(|effect| effect.change == Change::Delete).count()
-        };
+        let count =
+            |system| self.writes_to(system, since).iter().filter(|effect| effect.change == Change::Delete).count();
         (count(System::Advoware), count(System::Google))
     }
 }

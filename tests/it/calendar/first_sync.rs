@@ -73,8 +73,7 @@ async fn every_kind_of_termin_is_shown_as_it_is() {
 #[tokio::test]
 async fn a_thousand_termine_cost_hardly_more_than_a_call_each() {
     let office = Office::start().await;
-    let numbers: Vec<i64> =
-        (0..1000_u64).map(|at| office.termin(&hour(at % 500, &format!("Termin {at}")))).collect();
+    let numbers: Vec<i64> = (0..1000_u64).map(|at| office.termin(&hour(at % 500, &format!("Termin {at}")))).collect();
     office.world.sandbox.reset_counts();
     let done = office.synced("synced").await;
     assert_eq!(done.detail["events_inserted"], 1000, "{done:?}");

@@ -153,7 +153,10 @@ async fn a_calendar_of_somebody_s_own_is_taken_and_what_is_alike_is_linked() {
 async fn a_limit_of_google_and_an_outage_delay_and_lose_nothing() {
     let office = Office::with(&[("ADVOSYNC_RETRY_SCHEDULE", "100ms,200ms")]).await;
     let numbers: Vec<i64> = (1..=12).map(|at| office.termin(&hour(at, &format!("Termin {at}")))).collect();
-    office.world.sandbox.fault(Fault::on(System::Google).post("*/events").skip(3).times(2).google_error(503, "backendError"));
+    office
+        .world
+        .sandbox
+        .fault(Fault::on(System::Google).post("*/events").skip(3).times(2).google_error(503, "backendError"));
     office.run(super::support::SB, None, None).await;
     office.world.until("every Termin has an event", async || office.events().len() == numbers.len()).await;
     office.world.sandbox.clear_faults();

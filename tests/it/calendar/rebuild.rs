@@ -12,7 +12,10 @@ impl Office {
         let numbers = vec![
             self.termin(&hour(3, "Besprechung")),
             self.termin(&with(hour(4, "Urlaub"), &json!({ "dauertermin": 1, "turnus": 0 }))),
-            self.termin(&with(hour(5, "Jour fixe"), &json!({ "dauertermin": 1, "turnus": 1, "turnusArt": 2, "datumBis": day(60) }))),
+            self.termin(&with(
+                hour(5, "Jour fixe"),
+                &json!({ "dauertermin": 1, "turnus": 1, "turnusArt": 2, "datumBis": day(60) }),
+            )),
             self.termin(&with(hour(6, "Sozietät"), &json!({ "anwalt": "ALLE", "sb": "" }))),
             self.termin(&with(hour(7, "Feiertag"), &json!({ "frNr": -9 }))),
             self.termin(&hour(8, "Zwilling")),

@@ -30,7 +30,12 @@ impl Office {
 
     /// Posts that were sent.
     fn posts(&self) -> usize {
-        self.world.sandbox.calls().iter().filter(|call| call.method == "POST" && call.path.ends_with("/Termine")).count()
+        self.world
+            .sandbox
+            .calls()
+            .iter()
+            .filter(|call| call.method == "POST" && call.path.ends_with("/Termine"))
+            .count()
     }
 }
 
