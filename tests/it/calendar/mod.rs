@@ -5,6 +5,7 @@
 //! itself; where a job's word is a promise to people (`held_deletions`), it is checked beside the effects.
 
 mod both_ways;
+mod converge;
 mod deletions;
 mod first_sync;
 mod google;
