@@ -120,6 +120,28 @@ pub fn plain(text: &str) -> String {
     lines.join("\n").trim().to_owned()
 }
 
+/// A text as a description at Google is to hold it: what only looks like a tag is spelled out, because Google drops it, and
+/// what it dropped would later be taken for an edit. It reads as before.
+#[must_use]
+pub fn spelled(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('<') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        if let Some((_, len)) = tag(rest) {
+            out.push_str(&rest[..len]);
+            rest = &rest[len..];
+        } else {
+            let begins = rest[1..].trim_start_matches('/').starts_with(|c: char| c.is_ascii_alphabetic());
+            out.push_str(if begins && rest.contains('>') { "&lt;" } else { "<" });
+            rest = &rest[1..];
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
 /// The name and length of a known tag at the start of a text.
 fn tag(text: &str) -> Option<(String, usize)> {
     let end = text.find('>')?;
@@ -168,6 +190,25 @@ mod tests {
         check("<", "<");
         check("1 <2 und 3> 2", "1 <2 und 3> 2");
         check("😀<br/>", "😀");
+    }
+
+    #[test]
+    fn what_only_looks_like_a_tag_is_spelled_out() {
+        let check = |text: &str, expected: &str| {
+            assert_eq!(spelled(text), expected, "{text}");
+            assert_eq!(plain(&spelled(text)), plain(text), "{text}");
+        };
+        check("Gespräch mit <Mandant>", "Gespräch mit &lt;Mandant>");
+        check("<b>Wichtig</b><br>", "<b>Wichtig</b><br>");
+        check("a < b > c <d", "a < b > c <d");
+        check("<Mandant <b>x</b></Mandant>", "&lt;Mandant <b>x</b>&lt;/Mandant>");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_spelled_out_reads_as_before(text in "[<>/ab&; lt\\n]{0,30}") {
+            proptest::prop_assert_eq!(plain(&spelled(&text)), plain(&text));
+        }
     }
 
     #[test]

@@ -30,10 +30,16 @@ pub fn fields(entry: &Entry) -> Record {
         ("end", end),
         ("recurrence", recurrence),
         ("summary", text(&entry.text, SHORT)),
-        ("description", text(&entry.notiz, LONG)),
+        ("description", text(&description(&entry.notiz), LONG)),
         ("location", text(&entry.ort, SHORT)),
     ];
     fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// A note as a description, which is HTML. Where spelling it out would make it too long, it is better kept whole.
+fn description(notiz: &str) -> String {
+    let spelled = compare::spelled(notiz);
+    if spelled.chars().nth(LONG).is_some() { notiz.to_owned() } else { spelled }
 }
 
 /// The body of a PUT or a POST: the event as it is (nothing of a new one) with our fields and properties set. What a person

@@ -8,7 +8,7 @@ use crate::sync::calendar::mirror::{self, Mirror};
 use crate::sync::calendar::pair::{Held, Intent, Pair, Tie};
 use crate::sync::calendar::plan::{Plan, Seen, plan};
 use crate::sync::calendar::scope::Scope;
-use crate::sync::calendar::termin::Termin;
+use crate::sync::calendar::termin::{Belongs, Termin};
 use crate::sync::ledger::calendar::{Changes, Known};
 
 /// All that is known.
@@ -145,7 +145,29 @@ impl State {
     /// Whether as many have turned out to be gone as may be deleted at once: then there is no use in asking on.
     pub(super) fn asked_enough(&self, scope: &Scope) -> bool {
         let allowed = scope.rules.max_deletions.allowed(self.pairs.len());
-        !scope.confirm_deletions && self.gone.len() + self.vanished.len() > allowed
+        // Most runs find little that is gone, and need not look any closer.
+        let gone = self.gone.len() + self.vanished.len();
+        !scope.confirm_deletions
+            && gone > allowed
+            && self.pairs.iter().filter(|(tie, pair)| self.may_go(tie, pair, scope)).nth(allowed).is_some()
+    }
+
+    /// Whether one side of a pair is gone and the other would go with it. What is gone on both sides, or comes back, is no
+    /// deletion, however much of it there is.
+    fn may_go(&self, tie: &Tie, pair: &Pair, scope: &Scope) -> bool {
+        let shown = match tie {
+            Tie::Event(id) => self.mirror.contains_key(id),
+            // Whether it occurs is for the plan to say.
+            Tie::Instance { .. } => true,
+        };
+        let vanished = self.vanished.contains(tie);
+        match self.termine.get(&pair.number) {
+            None => self.gone.contains(&pair.number) && shown && !vanished,
+            Some(termin) => {
+                let own = termin.belongs == Belongs::Own && !termin.is_generated();
+                vanished && own && !scope.anonymised && !pair.anonymised
+            }
+        }
     }
 }
 

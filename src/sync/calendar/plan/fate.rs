@@ -78,10 +78,10 @@ pub const fn decide(termin: Termin, item: Item, flows_back: bool) -> Fate {
             Standing::Own if !changed && flows_back => Fate::DeleteTermin,
             _ => Fate::ComesBack,
         },
-        // An instance that left the window stays as it is (C2), whatever list still holds its Termin.
-        (Termin::There { .. } | Termin::Outside | Termin::Elsewhere, Item::Outside) | (Termin::Outside, Item::Gone) => {
-            Fate::Leave
-        }
+        // An instance that left the window stays as it is (C2), whatever list still holds its Termin. Likewise a Termin
+        // outside of it: whatever became of its counterpart, nothing follows from it, so nobody is asked, either.
+        (Termin::There { .. } | Termin::Elsewhere, Item::Outside)
+        | (Termin::Outside, Item::Outside | Item::Gone | Item::Missing) => Fate::Leave,
         (Termin::Outside, Item::There { changed }) => {
             if changed {
                 Fate::AskTermin
@@ -142,6 +142,7 @@ mod tests {
         check(Termin::Elsewhere, edited, Fate::Merge);
         check(Termin::Outside, same, Fate::Leave);
         check(Termin::Outside, edited, Fate::AskTermin);
+        check(Termin::Outside, Item::Missing, Fate::Leave);
         check(Termin::Missing, same, Fate::AskTermin);
         check(there(false, Standing::Own), Item::Missing, Fate::AskItem);
     }

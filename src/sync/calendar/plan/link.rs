@@ -69,9 +69,7 @@ fn named(marks: &Marks, kuerzel: &str) -> Option<i64> {
 fn derived(draft: &Draft<'_>) -> HashMap<String, i64> {
     let seen = draft.seen;
     let lost = |id: &str, marks: &Marks| marks.number.is_none() && event::is_derived(id);
-    let single = |tie: &Tie, item: &Item| {
-        matches!(tie, Tie::Event(id) if lost(id, &item.marks)) && draft.is_open(tie)
-    };
+    let single = |tie: &Tie, item: &Item| matches!(tie, Tie::Event(id) if lost(id, &item.marks)) && draft.is_open(tie);
     let items = seen.items;
     let any = items.by_tie.iter().any(|(tie, item)| single(tie, item));
     if !any && !items.apart.iter().any(|(id, apart)| lost(id, &apart.marks)) {

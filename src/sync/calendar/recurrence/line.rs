@@ -46,7 +46,7 @@ pub(super) enum End {
 
 impl End {
     /// How two walks ended that are taken together.
-    pub fn and(self, other: Self) -> Self {
+    pub(super) fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::Cut(one), Self::Cut(two)) => Self::Cut(one.min(two)),
             (Self::Cut(at), _) | (_, Self::Cut(at)) => Self::Cut(at),
@@ -57,7 +57,7 @@ impl End {
 }
 
 impl Line {
-    pub const fn new(freq: Frequency) -> Self {
+    pub(super) const fn new(freq: Frequency) -> Self {
         Self {
             freq,
             interval: 1,
@@ -76,7 +76,7 @@ impl Line {
         }
     }
 
-    pub fn of(series: &Series, until: Option<Original>) -> Self {
+    pub(super) fn of(series: &Series, until: Option<Original>) -> Self {
         let freq = match series.unit {
             Unit::Day => Frequency::Daily,
             Unit::Week => Frequency::Weekly,
@@ -87,7 +87,7 @@ impl Line {
     }
 
     /// Advoware's unit of its frequency.
-    pub const fn unit(&self) -> Option<Unit> {
+    pub(super) const fn unit(&self) -> Option<Unit> {
         match self.freq {
             Frequency::Daily => Some(Unit::Day),
             Frequency::Weekly => Some(Unit::Week),
@@ -97,7 +97,7 @@ impl Line {
         }
     }
 
-    pub const fn is_endless(&self) -> bool {
+    pub(super) const fn is_endless(&self) -> bool {
         self.count.is_none() && self.until.is_none()
     }
 
@@ -107,12 +107,18 @@ impl Line {
     }
 
     /// Whether it ever has an instance; none: it cannot be walked.
-    pub fn meets(&self, frame: &Frame) -> Option<bool> {
+    pub(super) fn meets(&self, frame: &Frame) -> Option<bool> {
         Some(self.set(frame.start, frame.start)?.into_iter().next().is_some())
     }
 
     /// Adds the instances whose start by the rule lies within these wall times.
-    pub fn walk(&self, frame: &Frame, from: NaiveDateTime, to: NaiveDateTime, keys: &mut BTreeSet<Original>) -> End {
+    pub(super) fn walk(
+        &self,
+        frame: &Frame,
+        from: NaiveDateTime,
+        to: NaiveDateTime,
+        keys: &mut BTreeSet<Original>,
+    ) -> End {
         // A day more, since wall time and instants differ in order around clock changes.
         let over = self.until.and_then(|until| frame.wall(until)?.checked_add_days(Days::new(1)));
         let anchor = self.anchor(frame.start, from);
