@@ -45,7 +45,6 @@ impl From<LeaseLost> for Problem {
 }
 
 /// An error of the ledger: without it nothing may be done.
-#[expect(clippy::needless_pass_by_value, reason = "used with map_err")]
 pub(super) fn ledger_problem(error: QueueError) -> Problem {
     Problem::Abort(ledger_failure(error))
 }
