@@ -68,6 +68,10 @@ proptest! {
         world.check();
         prop_assert_eq!(world.sync(), Done::default());
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
 
     /// Under write protection Advoware stays as people left it.
     #[test]
