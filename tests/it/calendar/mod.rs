@@ -6,6 +6,7 @@
 
 mod both_ways;
 mod converge;
+mod crash;
 mod deletions;
 mod first_sync;
 mod google;

@@ -89,6 +89,12 @@ impl Office {
         }
     }
 
+    /// Queues a job and waits for nothing.
+    pub async fn enqueue(&self, kuerzel: &str) {
+        let keys = [kuerzel.to_owned()];
+        self.world.queue.enqueue(&Batch::new(Topic::CalendarEmployee, Lane::First, &keys, "test")).await.unwrap();
+    }
+
     /// A job of `SB` that must be done.
     pub async fn sync(&self) -> Done {
         done(self.run(SB, None, None).await)
