@@ -13,6 +13,7 @@ mod google;
 mod ledger;
 mod modes;
 mod odd;
+mod races;
 mod rebuild;
 mod shared;
 mod support;
