@@ -128,3 +128,21 @@ async fn both_edit_the_same_event_again_and_again_while_a_job_runs() {
     office.agree_on("Vom Anwalt").await;
     assert_eq!(office.termin_of(number).unwrap()["notiz"], "Stand 3");
 }
+
+#[tokio::test]
+async fn the_calendar_is_deleted_while_a_job_writes_and_no_termin_is_lost() {
+    let office = Office::start().await;
+    let numbers: Vec<i64> = (1..=8).map(|at| office.termin(&hour(at, &format!("Termin {at}")))).collect();
+    office.synced("synced").await;
+    office.lawyer(numbers[0], &json!({ "text": "Vom Anwalt" }));
+    office.termin(&hour(20, "Neu"));
+    office.lawyer_deletes(numbers[1]);
+    let put = Match::on(System::Google).request("PUT", EVENT);
+    let people = office.world.sandbox.people();
+    office.meanwhile(put, || people.google_delete_calendar(super::support::CALENDAR).unwrap()).await;
+    assert_eq!(office.writes_to(System::Advoware, 0), []);
+    office.sync().await;
+    assert_eq!((office.termine().len(), office.events().len()), (8, 8));
+    assert_eq!(office.event_of(numbers[0])["summary"], "Vom Anwalt");
+    office.is_in_step().await;
+}

@@ -132,6 +132,32 @@ async fn a_lawyer_s_equal_termin_during_the_quiet_time_is_held_not_guessed() {
 }
 
 #[tokio::test]
+async fn what_becomes_of_the_event_during_the_quiet_time_counts() {
+    for effect in [true, false] {
+        let office = Office::hasty().await;
+        let fault = if effect { post().lose_answer() } else { post().cut() };
+        let target = advosync_sandbox::Match::on(System::Advoware).request("POST", TERMINE);
+        let (edited, deleted) = (office.event(&event(4, "Bleibt")), office.event(&event(4, "Bleibt")));
+        let phase = if effect { advosync_sandbox::Phase::After } else { advosync_sandbox::Phase::Before };
+        // Twins, so that one is under way and the other waits, whichever it is.
+        office.world.sandbox.fault(fault);
+        let gate = office.world.sandbox.gate(target, phase);
+        let (ended, ()) = tokio::join!(office.run(SB, None, None), async {
+            gate.arrived().await;
+            office.employee(&edited, &json!({ "summary": "Geändert" }));
+            office.employee_deletes(&deleted);
+            gate.release();
+        });
+        assert!(matches!(ended, Ended::Done { .. }), "{ended:?}");
+        office.sync().await;
+        assert_eq!((office.termine().len(), office.events().len()), (1, 1), "{effect}: {:#?}", office.termine());
+        assert_eq!(office.termine()[0]["text"], "Geändert");
+        assert_eq!(office.world.redis.cli(&["HLEN", "ledger:calendar:SB:intents"]), "0");
+        office.is_in_step().await;
+    }
+}
+
+#[tokio::test]
 async fn an_insert_whose_answer_is_lost_makes_one_event() {
     for fault in [
         Fault::on(System::Google).post(EVENTS).once().lose_answer(),
