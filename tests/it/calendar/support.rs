@@ -118,7 +118,7 @@ impl Office {
     /// What the worker says.
     fn log(&self) -> String {
         let (_, lines) = self.world.logs().pop().unwrap();
-        lines.iter().rev().take(30).map(|line| format!("{line}\n")).collect()
+        lines.iter().rev().take(30).fold(String::new(), |told, line| told + &line.to_string() + "\n")
     }
 
     /// What the program has written to either system since a mark.
