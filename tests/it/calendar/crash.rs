@@ -93,3 +93,32 @@ async fn a_worker_that_is_killed_while_it_makes_the_calendar_makes_one() {
         office.is_in_step().await;
     }
 }
+
+/// A worker is killed while its POST hangs on the way; the next one has taken over when the POST arrives at last.
+async fn arrives_late(office: &mut Office, system: System, path: &str) {
+    let gate = office.world.sandbox.gate(Match::on(system).request("POST", path), Phase::Before);
+    office.enqueue(SB).await;
+    gate.arrived().await;
+    office.world.kill_worker();
+    office.world.start_worker();
+    let queue = &office.world.queue;
+    let waits = async || queue.stats(chrono::Utc::now()).await.unwrap().flows["calendar"].scheduled == 1;
+    office.world.until("the next worker waits for the quiet time to end", waits).await;
+    gate.release();
+    office.sync().await;
+}
+
+#[tokio::test]
+async fn a_post_that_arrives_after_its_worker_died_is_the_only_one() {
+    let patient = [HASTY.as_slice(), &[("ADVOSYNC_QUIET_TIME", "6s")]].concat();
+    let mut office = Office::with(&patient).await;
+    let number = office.termin(&hour(3, "Besprechung"));
+    arrives_late(&mut office, System::Google, "*/calendars").await;
+    assert_eq!(office.world.sandbox.people().google_calendars().len(), 1);
+    assert_eq!(office.event_of(number)["summary"], "Besprechung");
+
+    office.event(&event(4, "Neues Ereignis"));
+    arrives_late(&mut office, System::Advoware, "*/Termine").await;
+    assert_eq!((office.termine().len(), office.events().len()), (2, 2));
+    office.is_in_step().await;
+}
