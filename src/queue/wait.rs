@@ -101,11 +101,23 @@ impl Waiter {
         }
     }
 
-    /// Waits for up to a second; `None`: not yet.
+    /// Waits for up to a second, or until any job of the flow ends; `None`: not yet.
     pub async fn poll(&mut self) -> Result<Option<Ended>, QueueError> {
+        self.read(Some(BLOCK / 5)).await
+    }
+
+    /// As [`Waiter::poll`], without waiting.
+    pub async fn look(&mut self) -> Result<Option<Ended>, QueueError> {
+        self.read(None).await
+    }
+
+    async fn read(&mut self, block: Option<Duration>) -> Result<Option<Ended>, QueueError> {
         let (done_key, dead_key) = (self.queue.keys.done(self.flow), self.queue.keys.dead(self.flow));
         let mut cmd = redis::cmd("XREAD");
-        cmd.arg("BLOCK").arg((BLOCK / 5).as_millis().to_string()).arg("STREAMS");
+        if let Some(block) = block {
+            cmd.arg("BLOCK").arg(block.as_millis().to_string());
+        }
+        cmd.arg("STREAMS");
         cmd.arg(&done_key).arg(&dead_key).arg(&self.seen.done).arg(&self.seen.dead);
         let read: Result<Read, RedisError> = self.link.query(&cmd).await;
         let streams = read?.unwrap_or_default();

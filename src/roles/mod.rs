@@ -28,7 +28,7 @@ pub use parts::{BadMappings, Parts, bad_mappings, queue_options};
 pub use private_redis::PrivateRedis;
 
 use crate::ingress::ApiError;
-use crate::settings::{Role, Server, Settings, Upstream};
+use crate::settings::{Role, Server, Settings};
 
 /// Runs a role until SIGTERM or Ctrl-C, then stops in order.
 ///
@@ -130,7 +130,7 @@ async fn not_configured() -> ApiError {
 
 /// A flow whose upstream is not configured is not read: its jobs wait.
 fn tell_missing(settings: &Settings) {
-    for missing in settings.missing.iter().filter(|missing| missing.upstream != Upstream::Google) {
+    for missing in &settings.missing {
         tracing::warn!(upstream = missing.upstream.name(), %missing, "an upstream is not configured, its jobs wait");
     }
 }

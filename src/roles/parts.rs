@@ -200,7 +200,7 @@ impl Parts {
             entities: self.entities(),
             webhook_secrets: self.settings.webhook_secrets.clone(),
             api_token: self.settings.http.api_token.clone(),
-            channel_token: None,
+            channel_token: self.settings.push.as_ref().map(|push| push.token.clone()),
             max_body_bytes: self.settings.http.max_body_bytes,
             deadline: REQUEST_WITHIN,
             trace: Arc::new(|| Some(crate::telemetry::current_traceparent())),

@@ -8,6 +8,7 @@ use super::parts::{Parts, process_name};
 use super::probes;
 use crate::queue::Flow;
 use crate::sync::calendar;
+use crate::sync::calendar::execute::Push;
 use crate::sync::calendar::execute::employees::Employees;
 use crate::sync::calendar::handler::Calendars;
 use crate::sync::calendar::scope::Rules;
@@ -61,6 +62,11 @@ impl Parts {
             owner: self.settings.google.as_ref().and_then(|google| google.owner.clone()),
             quiet: self.settings.worker.quiet_time,
             advoware_timeout: firm.timeout,
+            push: self
+                .settings
+                .push
+                .as_ref()
+                .map(|push| Push { address: push.address.clone(), token: push.token.clone() }),
         };
         let calendars = Arc::new(Calendars {
             sync: Arc::new(sync),

@@ -130,6 +130,8 @@ pub const GROUPS: &[Group] = &[
         entry("GOOGLE_CALENDAR_SUBJECT", Told("the service account acts as itself"), "e-mail address", "The user to act as (domain-wide delegation)"),
         entry("GOOGLE_MIN_INTERVAL", Value("100ms"), "duration", "Least time between two calls, over all workers"),
         entry("GOOGLE_MAX_RATE", Value("8"), "number a second", "Most calls a second, over all workers"),
+        url("GOOGLE_PUSH_URL", Told("changes are found by the schedule only"), "URL", "Where Google reaches `/google/calendar/notify` of the ingress, by HTTPS; then a change enqueues a sync at once"),
+        secret("GOOGLE_PUSH_TOKEN", Told("no push is believed"), "text", "What every push has to carry; ours to choose, the same for worker and ingress"),
     ]},
     Group { title: "Calendar sync", entries: &[
         entry("CALENDAR_SYNC_DEBUG_EMPLOYEES", Told("everybody"), "Kürzel, by commas", "Only these employees are synced by the sweep"),

@@ -19,6 +19,7 @@ mod http;
 mod manual;
 mod missing;
 mod parse;
+mod push;
 mod reader;
 mod redis;
 mod role;
@@ -43,6 +44,7 @@ pub use http::Http;
 pub use manual::manual;
 pub use missing::Missing;
 pub(crate) use parse::duration as parse_duration;
+pub use push::Push;
 pub use redis::{Cluster, Credentials, Node, Redis, Sentinel, Server};
 pub use role::{Role, Upstream};
 pub use secret::{HIDDEN, Secret, hide_password};
@@ -81,6 +83,8 @@ pub struct Settings {
     pub webhook_secrets: Option<WebhookSecrets>,
     /// Google Calendar; none as for Advoware.
     pub google: Option<Google>,
+    /// How Google tells of changes; none: it does not.
+    pub push: Option<Push>,
     /// How calendars are synced.
     pub calendar: Calendar,
     /// Logs and traces.
@@ -129,6 +133,7 @@ impl Settings {
         let espocrm = role.calls(Upstream::EspoCrm).then(|| EspoCrm::read(&mut reader, role, &mut missing));
         let (espocrm, espocrm_admin) = espocrm.unwrap_or_default();
         let google = role.calls(Upstream::Google).then(|| Google::read(&mut reader, &mut missing)).flatten();
+        let push = Push::read(&mut reader);
         let calendar = Calendar::read(&mut reader);
         let telemetry = Telemetry::read(&mut reader);
         warn_of_ignored(&mut reader, source);
@@ -150,6 +155,7 @@ impl Settings {
             espocrm_admin,
             webhook_secrets,
             google,
+            push,
             calendar,
             telemetry,
             missing,

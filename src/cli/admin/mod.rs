@@ -22,10 +22,6 @@ use crate::roles::Parts;
 use crate::settings::{Settings, Source};
 use wait::Patience;
 
-/// Said wherever somebody asks for calendars; goes when calendar sync comes.
-const NO_CALENDARS_YET: &str =
-    "calendar sync comes with a later version of advosync; until then its jobs wait in Redis";
-
 /// Runs an admin command. `source` is what `settings` were read from.
 ///
 /// # Errors

@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use serde_json::Value;
 
 use super::progress::Progress;
-use super::wait::{Patience, wait};
+use super::wait::{Patience, wait, wait_for_all};
 use super::{Report, said};
 use crate::cli::records::SyncArgs;
 use crate::ingress::Target;
@@ -54,12 +54,13 @@ async fn wait_for(parts: &Parts, target: &Target, mut waiter: Waiter, patience: 
     let mut lines = vec![line(target.key(), &ended)];
     let mut good = is_good(&ended);
     if let (Target::All, Ended::Done { detail, .. }) = (target, &ended) {
+        drop(progress);
         let employees = employees(detail.as_ref());
-        for (at, kuerzel) in employees.iter().enumerate() {
-            progress.now(format!("{kuerzel} is being synced ({} of {})", at + 1, employees.len()));
-            // Employees run side by side, so this one may have ended long ago.
-            let mut waiter = waiter.another(Topic::CalendarEmployee, kuerzel);
-            let ended = wait(&parts.queue, Flow::Calendar, &mut waiter, patience, &progress).await?;
+        let progress = Progress::of(employees.len() as u64, "employees have ended");
+        // They run side by side, so some may have ended before they are known here.
+        let waiters = employees.iter().map(|kuerzel| waiter.another(Topic::CalendarEmployee, kuerzel)).collect();
+        let ends = wait_for_all(&parts.queue, Flow::Calendar, waiters, patience, &progress).await?;
+        for (kuerzel, ended) in employees.iter().zip(ends) {
             good &= is_good(&ended);
             lines.push(line(kuerzel, &ended));
         }

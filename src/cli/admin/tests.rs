@@ -116,3 +116,34 @@ async fn all_waits_for_every_employee_however_early_it_ended() {
     assert_eq!(report.exit, 1);
     assert_eq!(report.stdout, "ALL: synced {\"employees\":[\"B\",\"A\"]}\nB: failed for good: no right\nA: synced\n");
 }
+
+#[tokio::test]
+async fn employees_that_run_side_by_side_are_told_in_their_order_whenever_they_end() {
+    let redis = Redis::start().await;
+    let parts = parts(&redis);
+    parts.queue.prepare(Utc::now()).await.unwrap();
+    let mut hand = Hand::new(&parts.queue, Flow::Calendar);
+    let work = async {
+        let all = hand.take().await;
+        let mut running = Vec::new();
+        for key in ["A", "B", "C"] {
+            run_line(&parts, &format!("advosync sync {key}"), LONG).await.unwrap();
+            running.push(hand.take().await);
+        }
+        hand.end(all, done(Some(json!({"employees": ["A", "B", "C"]})))).await;
+        // So that they end while they are waited for, and the first of the list last.
+        for claimed in running.into_iter().rev() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let outcome = match claimed.job.key.as_str() {
+                "B" => Outcome::Retry { after: Duration::from_mins(1), error: Fault::new("refused", "no right") },
+                _ => done(None),
+            };
+            hand.end(claimed, outcome).await;
+        }
+    };
+    let (report, ()) = tokio::join!(run_line(&parts, "advosync sync ALL --wait", LONG), work);
+    let report = report.unwrap();
+    let lines: Vec<&str> = report.stdout.lines().skip(1).collect();
+    assert_eq!(lines, ["A: synced", "B: failed, it is tried again later: no right", "C: synced"]);
+    assert_eq!(report.exit, 1);
+}

@@ -6,7 +6,6 @@ use anyhow::{Result, bail};
 use chrono::Utc;
 use tokio::time::Instant;
 
-use super::NO_CALENDARS_YET;
 use super::progress::Progress;
 use crate::queue::{Ended, Flow, PATIENCE, Queue, Waiter};
 
@@ -40,42 +39,89 @@ pub(super) async fn wait(
     patience: Patience,
     progress: &Progress,
 ) -> Result<Ended> {
-    let begun = Instant::now();
-    let mut alone_since: Option<Instant> = None;
-    let mut looked: Option<Instant> = None;
+    let mut guard = Guard::new(queue, flow, patience);
     loop {
         if let Some(ended) = waiter.poll().await? {
             return Ok(ended);
         }
-        if begun.elapsed() > patience.whole {
+        guard.check(progress).await?;
+    }
+}
+
+/// As [`wait`], for jobs of one flow that run side by side; `progress` counts those that have ended. Their ends are in the
+/// order of the waiters. The patience begins anew whenever one of them ends.
+///
+/// # Errors
+/// As [`wait`].
+pub(super) async fn wait_for_all(
+    queue: &Queue,
+    flow: Flow,
+    mut waiters: Vec<Waiter>,
+    patience: Patience,
+    progress: &Progress,
+) -> Result<Vec<Ended>> {
+    let mut guard = Guard::new(queue, flow, patience);
+    let mut ends: Vec<Option<Ended>> = waiters.iter().map(|_| None).collect();
+    let mut told = 0;
+    loop {
+        for (waiter, end) in waiters.iter_mut().zip(&mut ends).filter(|(_, end)| end.is_none()) {
+            *end = waiter.look().await?;
+        }
+        let ended = ends.iter().flatten().count();
+        if std::mem::replace(&mut told, ended) < ended {
+            guard = Guard::new(queue, flow, patience);
+            progress.at(ended);
+        }
+        // Whatever ends in the flow wakes the first one, so it waits for all.
+        let Some((waiter, end)) = waiters.iter_mut().zip(&mut ends).find(|(_, end)| end.is_none()) else {
+            return Ok(ends.into_iter().flatten().collect());
+        };
+        *end = waiter.poll().await?;
+        guard.check(progress).await?;
+    }
+}
+
+/// Ends a wait that makes no sense any more.
+struct Guard<'a> {
+    queue: &'a Queue,
+    flow: Flow,
+    patience: Patience,
+    begun: Instant,
+    alone_since: Option<Instant>,
+    looked: Option<Instant>,
+}
+
+impl<'a> Guard<'a> {
+    fn new(queue: &'a Queue, flow: Flow, patience: Patience) -> Self {
+        Self { queue, flow, patience, begun: Instant::now(), alone_since: None, looked: None }
+    }
+
+    async fn check(&mut self, progress: &Progress) -> Result<()> {
+        let (flow, patience) = (self.flow, self.patience);
+        if self.begun.elapsed() > patience.whole {
             let minutes = patience.whole.as_secs().div_ceil(60);
-            bail!(
-                "the job has not ended within {minutes} minutes; it stays queued, `advosync status` shows what waits"
-            );
+            bail!("no job has ended within {minutes} minutes; it stays queued, `advosync status` shows what waits");
         }
-        if looked.is_some_and(|at| at.elapsed() < LOOK_EVERY) {
-            continue;
+        if self.looked.is_some_and(|at| at.elapsed() < LOOK_EVERY) {
+            return Ok(());
         }
-        looked = Some(Instant::now());
-        if has_worker(queue, flow).await? {
-            alone_since = None;
-            continue;
+        self.looked = Some(Instant::now());
+        if has_worker(self.queue, flow).await? {
+            self.alone_since = None;
+            return Ok(());
         }
-        let since = *alone_since.get_or_insert_with(|| {
+        let since = *self.alone_since.get_or_insert_with(|| {
             let seconds = patience.without_worker.as_secs();
             progress.remark(&format!("no worker reads the flow {flow}; waiting up to {seconds} s for one to start"));
             Instant::now()
         });
         if since.elapsed() >= patience.without_worker {
-            bail!("no worker reads the flow {flow}, so the job stays queued: {}", remedy(flow));
+            bail!(
+                "no worker reads the flow {flow}, so the job stays queued: start `advosync worker`, or see with \
+                 `advosync status` why none reads it"
+            );
         }
-    }
-}
-
-const fn remedy(flow: Flow) -> &'static str {
-    match flow {
-        Flow::Calendar => NO_CALENDARS_YET,
-        Flow::Vmh => "start `advosync worker`, or see with `advosync status` why none reads it",
+        Ok(())
     }
 }
 

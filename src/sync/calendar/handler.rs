@@ -134,7 +134,6 @@ fn unknown(kuerzel: &str) -> Success {
     Success { result: "unknown_employee".to_owned(), detail: Some(json!({ "kuerzel": kuerzel, "hint": hint })) }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "used with map_err")]
 fn employees_failure(error: EmployeesError) -> Failure {
     match error {
         EmployeesError::Advoware(error) => advoware_failure(&error),

@@ -107,7 +107,8 @@ mod tests {
     use super::*;
 
     fn record(value: Value) -> Record {
-        value.as_object().unwrap().clone()
+        let Value::Object(record) = value else { panic!("{value} is no event") };
+        record
     }
 
     fn series(start: &str) -> Record {

@@ -17,6 +17,7 @@ mod jobs;
 mod latency;
 mod memory;
 mod peer;
+mod plan;
 mod producer;
 mod raw;
 mod redis;
@@ -83,6 +84,8 @@ enum Scenario {
     Backlog,
     /// Single record syncs of the whole product.
     Sync,
+    /// Planning a large calendar.
+    Plan,
 }
 
 /// What this program plays when it runs itself again.
@@ -103,6 +106,13 @@ enum ChildRole {
     /// The plain server.
     #[command(hide = true)]
     Server(Plain),
+    /// One large calendar.
+    #[command(hide = true)]
+    Calendar {
+        /// How many Termine and events it has.
+        #[arg(long)]
+        entries: usize,
+    },
 }
 
 /// The raw reader that drains.
@@ -132,13 +142,14 @@ async fn main() -> Result<()> {
         Some(ChildRole::Raw(args)) => raw::drain(args.plain.redis, args.variadic).await,
         Some(ChildRole::RawReader(args)) => raw::read(args.redis).await,
         Some(ChildRole::Server(args)) => server::serve(args.redis).await,
+        Some(ChildRole::Calendar { entries }) => plan::run(entries),
         None => measure(&cli).await,
     }
 }
 
 async fn measure(cli: &Cli) -> Result<()> {
     let mut figures = Vec::new();
-    for fsync in [Fsync::Everysec, Fsync::Always] {
+    for fsync in [Fsync::Everysec, Fsync::Always].into_iter().filter(|_| cli.wants_queue()) {
         if cli.fsync.is_none_or(|only| only == fsync) {
             println!("-- appendfsync {}", fsync.name());
             figures.extend(measure_queue(cli, fsync).await?);
@@ -148,6 +159,9 @@ async fn measure(cli: &Cli) -> Result<()> {
         let world = world::World::start().await?;
         figures.extend(sync::measure(&world).await?);
         world.stop().await;
+    }
+    if cli.wants(Scenario::Plan) {
+        figures.extend(plan::measure().await?);
     }
     report::print(&figures);
     // A part must not pass for the whole.
@@ -168,7 +182,9 @@ async fn measure_queue(cli: &Cli, fsync: Fsync) -> Result<Vec<Figure>> {
     let size = if cli.quick { Sizes::quick() } else { Sizes::full(fsync) };
     let bench = Bench { redis, queue, fsync, sides, sizes: size, concurrency: cli.concurrency, log: cli.log.clone() };
     let mut figures = Vec::new();
-    for scenario in Scenario::value_variants().iter().filter(|it| cli.wants(**it) && **it != Scenario::Sync) {
+    for scenario in
+        Scenario::value_variants().iter().filter(|it| cli.wants(**it) && !matches!(it, Scenario::Sync | Scenario::Plan))
+    {
         let begin = tokio::time::Instant::now();
         figures.extend(match scenario {
             Scenario::Check => {
@@ -184,7 +200,7 @@ async fn measure_queue(cli: &Cli, fsync: Fsync) -> Result<Vec<Figure>> {
             Scenario::Memory => memory::measure(&bench).await?,
             Scenario::Ingress => ingress::measure(&bench).await?,
             Scenario::Backlog => backlog::measure(&bench).await?,
-            Scenario::Sync => Vec::new(),
+            Scenario::Sync | Scenario::Plan => Vec::new(),
         });
         println!("   {scenario:?} took {:.0} s", begin.elapsed().as_secs_f64());
     }
@@ -199,6 +215,12 @@ async fn measure_queue(cli: &Cli, fsync: Fsync) -> Result<Vec<Figure>> {
 }
 
 impl Cli {
+    /// Whether anything is measured that needs a Redis of the benchmark's own.
+    fn wants_queue(&self) -> bool {
+        let other = |scenario: &Scenario| matches!(scenario, Scenario::Sync | Scenario::Plan);
+        self.scenarios.is_empty() || !self.scenarios.iter().all(other)
+    }
+
     fn wants(&self, scenario: Scenario) -> bool {
         self.scenarios.is_empty() || self.scenarios.contains(&scenario)
     }

@@ -59,7 +59,6 @@ async fn where_all_is_well_it_says_so_and_ends_with_0() {
     ] {
         assert!(has(&ran, "ok", words), "{words:?}: {}", ran.stdout);
     }
-    assert!(has(&ran, "note", &["calendars", "later version"]), "{}", ran.stdout);
     assert_eq!(sandbox.effects().len(), before, "it changes nothing");
     let options = sandbox.options();
     let mut secrets = vec![options.espocrm.api_key, options.espocrm.person_password, options.advoware.password];
@@ -140,6 +139,8 @@ async fn without_credentials_it_names_the_settings() {
     assert_eq!(ran.code, 1);
     assert!(has(&ran, "FAIL", &["advoware", "ADVOWARE_APP_ID", "ADVOWARE_PASSWORD"]), "{}", ran.stdout);
     assert!(has(&ran, "FAIL", &["espocrm", "ESPOCRM_API_BASE_URL", "ESPOCRM_API_KEY"]), "{}", ran.stdout);
+    let google = ["google", "GOOGLE_CALENDAR_SERVICE_ACCOUNT_PATH", "service-account.json", "flow calendar"];
+    assert!(has(&ran, "FAIL", &google), "{}", ran.stdout);
     assert!(has(&ran, "note", &["webhooks", "ESPOCRM_ADMIN_USER"]), "{}", ran.stdout);
     assert!(has(&ran, "warn", &["ESPOCRM_WEBHOOK_SECRET"]), "{}", ran.stdout);
 }
@@ -205,8 +206,10 @@ async fn a_key_of_google_that_is_missing_or_broken_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let key = folder.path().join("key.json");
     let person = person(&redis, &sandbox).with("GOOGLE_CALENDAR_SERVICE_ACCOUNT_PATH", key.to_str().unwrap());
-    let ran = person.good(&["doctor"]).await;
-    assert!(has(&ran, "note", &["google", "not checked", "key.json"]), "{}", ran.stdout);
+    let ran = person.run(&["doctor"]).await;
+    let lacks = ["google", "set GOOGLE_CALENDAR_SERVICE_ACCOUNT_PATH", "key.json", "does not read the flow calendar"];
+    assert!(has(&ran, "FAIL", &lacks), "{}", ran.stdout);
+    assert_eq!((ran.code, fails(&ran)), (1, 1), "the rest is well: {}", ran.stdout);
     std::fs::write(&key, "{}").unwrap();
     let ran = person.run(&["doctor"]).await;
     assert!(ran.code == 1 && has(&ran, "FAIL", &["google", "SERVICE_ACCOUNT_PATH"]), "{}", ran.stdout);

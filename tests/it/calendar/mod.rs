@@ -4,6 +4,7 @@
 //! What the sync did is read from both systems and from the sandbox's log of effects, never from what a job says of
 //! itself; where a job's word is a promise to people (`held_deletions`), it is checked beside the effects.
 
+mod bad_input;
 mod both_ways;
 mod converge;
 mod crash;
@@ -15,7 +16,11 @@ mod modes;
 mod odd;
 mod races;
 mod rebuild;
+mod series;
+mod series_apart;
+mod series_support;
 mod shared;
+mod soak;
 mod support;
 mod unknown;
 mod upstreams;

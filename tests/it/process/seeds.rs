@@ -1,6 +1,9 @@
 //! The calls that the seeds show, as they are printed there.
 
-use super::support::Home;
+use advosync_sandbox::{Options, Sandbox, TERMINE};
+use serde_json::{Value, json};
+
+use super::support::{Home, until};
 use crate::support::redis::Redis;
 
 #[test]
@@ -94,6 +97,58 @@ fn seed_000_the_calendar_trigger() {
     // A choice counts although the job was queued already; the later one of a Kürzel wins.
     assert!(redis.cli(&["HGET", "calendar_sync:mode", "SB"]).contains("anonymised"));
     assert!(redis.cli(&["HGET", "calendar_sync:mode", "ALL"]).contains("full"));
+}
+
+/// The three calls of its chapter "Testing", with everything behind them.
+#[tokio::test(flavor = "multi_thread")]
+async fn seed_000_its_examples_fill_the_calendars() {
+    let redis = Redis::start();
+    let sandbox = Sandbox::start(Options::default()).await.unwrap();
+    let people = sandbox.people();
+    let day = chrono::Utc::now().date_naive() + chrono::Days::new(3);
+    for kuerzel in ["SB", "MH"] {
+        let employee = json!({ "kuerzel": kuerzel, "name": "N", "vorname": "V", "aktiv": true });
+        people.lawyer_create("Mitarbeiter", &employee).unwrap();
+        let title = format!("Verhandlung {kuerzel}");
+        let termin = json!({ "datum": day, "text": title, "notiz": "Akte 17/26", "anwalt": kuerzel, "sb": kuerzel });
+        people.lawyer_create(TERMINE, &termin).unwrap();
+    }
+    let shown = |kuerzel: &str| -> Vec<Value> {
+        let events = people.google_events(&format!("AW-{kuerzel}"));
+        events.iter().map(|event| json!([event["summary"], event.get("description")])).collect()
+    };
+    let full = |kuerzel: &str| vec![json!([format!("Verhandlung {kuerzel}"), "Akte 17/26"])];
+
+    let home = Home::at(&redis).with_all(sandbox.env()).with("GOOGLE_MIN_INTERVAL", "0s");
+    let up = home.ready("up");
+    let post = |body: &str, kuerzel: &str| {
+        let message = format!("Calendar sync triggered for {kuerzel}");
+        let expected = json!({ "status": "triggered", "kuerzel": kuerzel, "message": message }).to_string();
+        up.http().post("/advoware/calendar/sync", body).is(200, &expected);
+    };
+    post(r#"{"full_content": true}"#, "ALL");
+    until("both calendars are filled", || shown("SB") == full("SB") && shown("MH") == full("MH"));
+
+    people.lawyer_create(TERMINE, &json!({ "datum": day, "text": "Neu", "anwalt": "SB", "sb": "SB" })).unwrap();
+    settled(&redis);
+    post(r#"{"kuerzel": "SB", "full_content": true}"#, "SB");
+    until("the one calendar has the new one", || shown("SB").len() == 2);
+
+    settled(&redis);
+    post(r#"{"kuerzel": "SB", "full_content": false}"#, "SB");
+    until("the one calendar shows times only", || shown("SB") == [json!(["blocked", null]), json!(["blocked", null])]);
+    assert_eq!(shown("MH"), full("MH"), "a choice for one is none for others");
+    settled(&redis);
+    assert_eq!(redis.cli(&["XLEN", "jobs:calendar:dead"]), "0");
+    assert_eq!(people.advoware_list(TERMINE).len(), 3, "nothing anonymised came back");
+    up.stop().with_code(0);
+}
+
+/// No calendar job waits or runs, so the next trigger queues one.
+fn settled(redis: &Redis) {
+    until("no calendar job is left", || {
+        redis.cli(&["XLEN", "jobs:calendar"]) == "0" && redis.cli(&["SCARD", "calendar_sync:pending"]) == "0"
+    });
 }
 
 #[test]

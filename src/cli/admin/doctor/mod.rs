@@ -10,9 +10,9 @@ mod webhooks;
 
 use std::sync::Arc;
 
+use super::Report;
 use super::finding::{Finding, report};
 use super::progress::Progress;
-use super::{NO_CALENDARS_YET, Report};
 use crate::queue::Queue;
 use crate::roles::{Parts, queue_options};
 use crate::settings::Settings;
@@ -58,6 +58,5 @@ pub(super) async fn run(settings: Settings) -> Report {
         upstreams::google(&parts)
     );
     findings.extend(redis.into_iter().chain(advoware).chain(espocrm).chain(google));
-    findings.push(Finding::note("calendars", NO_CALENDARS_YET));
     report(&findings)
 }

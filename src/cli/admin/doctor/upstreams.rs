@@ -42,12 +42,13 @@ pub(super) async fn advoware(parts: &Parts) -> Vec<Finding> {
 pub(super) async fn google(parts: &Parts) -> Vec<Finding> {
     const ABOUT: &str = "google";
     if let Some(missing) = missing(parts, Upstream::Google) {
-        return vec![Finding::note(ABOUT, format!("not checked: {missing}; until then no calendar can be synced"))];
+        let meanwhile = "until then a worker with these settings does not read the flow calendar, and its jobs wait";
+        return vec![Finding::fail(ABOUT, format!("{missing}; {meanwhile}"))];
     }
     let (client, settings) = match (parts.google_alone(), &parts.settings.google) {
         (Ok(Some(client)), Some(settings)) => (client, settings),
         (Err(error), _) => return vec![Finding::fail(ABOUT, format!("{error:#}"))],
-        (Ok(_), _) => return vec![Finding::note(ABOUT, "not configured; docs/settings.md lists its settings")],
+        (Ok(_), _) => return vec![Finding::fail(ABOUT, "not configured; docs/settings.md lists its settings")],
     };
     let mut findings = Vec::new();
     match client.calendars().await {

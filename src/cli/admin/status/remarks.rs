@@ -3,7 +3,6 @@
 use chrono::TimeDelta;
 
 use super::picture::{Picture, Planned};
-use crate::cli::admin::NO_CALENDARS_YET;
 use crate::cli::admin::show::recent_loss;
 use crate::queue::{BreakerState, Flow};
 use crate::settings::Upstream;
@@ -51,26 +50,25 @@ fn without_worker(picture: &Picture, flow: Flow) -> Option<String> {
         return None;
     }
     let lacks: Vec<String> = match &picture.here {
-        // Google is not called by this version; what it lacks would lead astray.
-        Some(here) => here
-            .missing
-            .iter()
-            .filter(|it| it.upstream != Upstream::Google && (flow == Flow::Vmh || it.upstream != Upstream::EspoCrm))
-            .map(ToString::to_string)
-            .collect(),
+        Some(here) => here.missing.iter().filter(|it| calls(flow, it.upstream)).map(ToString::to_string).collect(),
         None => Vec::new(),
     };
-    let why = match (flow, lacks.is_empty()) {
-        (Flow::Calendar, _) => NO_CALENDARS_YET.to_owned(),
-        (Flow::Vmh, false) => {
-            format!("a worker with the settings of this machine would not read it: {}", lacks.join("; "))
-        }
-        (Flow::Vmh, true) => {
-            "start `advosync worker` or `advosync up`; if one runs already, it lacks credentials, and its log says which"
-                .to_owned()
-        }
+    let why = if lacks.is_empty() {
+        "start `advosync worker` or `advosync up`; if one runs already, it lacks credentials, and its log says which"
+            .to_owned()
+    } else {
+        format!("a worker with the settings of this machine would not read it: {}", lacks.join("; "))
     };
     Some(format!("no worker reads the flow {flow}, its jobs wait: {why}"))
+}
+
+/// Whether the flow's jobs call this upstream: a worker that cannot does not read the flow.
+const fn calls(flow: Flow, upstream: Upstream) -> bool {
+    match upstream {
+        Upstream::Advoware => true,
+        Upstream::EspoCrm => matches!(flow, Flow::Vmh),
+        Upstream::Google => matches!(flow, Flow::Calendar),
+    }
 }
 
 fn unpunctual(picture: &Picture, planned: &Planned) -> Option<String> {
@@ -139,17 +137,35 @@ mod tests {
         };
         check(&|it| it.loss = Some((Loss::Emptied, now())), &["redis was emptied", "13:00:00", "runbook"]);
         check(&|it| flow(it, "vmh", &|it| it.workers = 0), &["flow vmh", "advosync worker"]);
-        check(&|it| flow(it, "calendar", &|it| it.workers = 0), &["flow calendar", "later version"]);
+        check(&|it| flow(it, "calendar", &|it| it.workers = 0), &["flow calendar", "advosync worker"]);
         check(&|it| flow(it, "vmh", &|it| it.dead = 1), &["1 job has", "dead list --flow vmh"]);
-        check(
-            &|it| {
-                flow(it, "vmh", &|it| it.workers = 0);
-                let names = vec!["ADVOWARE_PASSWORD"];
-                let lacks = Missing { upstream: Upstream::Advoware, names, detail: None };
-                it.here.as_mut().unwrap().missing.push(lacks);
-            },
-            &["flow vmh", "ADVOWARE_PASSWORD"],
-        );
+        let lacks = |it: &mut Picture, upstream: Upstream, name: &'static str| {
+            it.here.as_mut().unwrap().missing.push(Missing { upstream, names: vec![name], detail: None });
+        };
+        let (advoware, key) = ("ADVOWARE_PASSWORD", "GOOGLE_CALENDAR_SERVICE_ACCOUNT_PATH");
+        for (name, lacking, setting) in [
+            ("vmh", Upstream::Advoware, advoware),
+            ("calendar", Upstream::Advoware, advoware),
+            ("calendar", Upstream::Google, key),
+        ] {
+            check(
+                &|it| {
+                    flow(it, name, &|it| it.workers = 0);
+                    lacks(it, lacking, setting);
+                },
+                &[&format!("flow {name}"), setting],
+            );
+        }
+        // What the flow's jobs never call would lead astray.
+        for (name, lacking) in [("vmh", Upstream::Google), ("calendar", Upstream::EspoCrm)] {
+            check(
+                &|it| {
+                    flow(it, name, &|it| it.workers = 0);
+                    lacks(it, lacking, "OTHER");
+                },
+                &[&format!("flow {name}"), "start `advosync worker`"],
+            );
+        }
         check(
             &|it| {
                 it.upstreams[0].1.state = BreakerState::Open;

@@ -73,15 +73,14 @@ impl Step<'_> {
             let item = tie(&action).and_then(|tie| items.by_tie.get(tie)).cloned();
             let prints = item.as_ref().map(|item| item.prints).filter(|_| matches!(action, Action::NewTermin { .. }));
             let effect = Effect { action, item };
-            match prints.and_then(|prints| twins.get(&prints)) {
-                Some(chain) => chains[*chain].push(effect),
-                None => {
-                    if let Some(prints) = prints {
-                        twins.insert(prints, chains.len());
-                    }
-                    chains.push(vec![effect]);
-                }
+            if let Some(chain) = prints.and_then(|prints| twins.get(&prints)) {
+                chains[*chain].push(effect);
+                continue;
             }
+            if let Some(prints) = prints {
+                twins.insert(prints, chains.len());
+            }
+            chains.push(vec![effect]);
         }
         chains
     }

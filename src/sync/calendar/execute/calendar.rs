@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::failure::{google_failure, ledger_failure};
-use super::{Sync, fenced};
+use super::{Here, Report, Sync, fenced};
 use crate::clients::google;
 use crate::sync::ledger::calendar::{CalendarLedger, Changes, State};
 use crate::worker::{Failure, Run};
@@ -17,31 +17,26 @@ impl Sync {
     /// The id of an employee's calendar.
     pub(super) async fn calendar(
         &self,
-        kuerzel: &str,
-        ledger: &CalendarLedger,
+        here: Here<'_>,
         state: &mut State,
-        run: &Run,
+        report: &mut Report,
     ) -> Result<String, Failure> {
+        let (_, ledger, run) = here;
         let calendar = match &state.calendar {
             Some(calendar) => calendar.clone(),
-            None => self.find_or_create(kuerzel, ledger, state, run).await?,
+            None => self.find_or_create(here, state, report).await?,
         };
         if let Some(owner) = self.owner.clone().filter(|owner| state.shared_with.as_ref() != Some(owner)) {
             run.check()?;
-            self.share(&calendar, &owner).await?;
+            self.share(&calendar, &owner, report).await?;
             state.shared_with = Some(owner);
             store(ledger, state, run).await?;
         }
         Ok(calendar)
     }
 
-    async fn find_or_create(
-        &self,
-        kuerzel: &str,
-        ledger: &CalendarLedger,
-        state: &mut State,
-        run: &Run,
-    ) -> Result<String, Failure> {
+    async fn find_or_create(&self, here: Here<'_>, state: &mut State, report: &mut Report) -> Result<String, Failure> {
+        let (kuerzel, ledger, run) = here;
         let name = format!("AW-{kuerzel}");
         let mut found: Vec<google::Calendar> = self.google.calendars().await.map_err(|error| google_failure(&error))?;
         found.retain(|calendar| {
@@ -53,7 +48,7 @@ impl Sync {
         }
         let calendar = match found.into_iter().next() {
             Some(calendar) => calendar.id,
-            None => self.create(&name, ledger, state, run).await?,
+            None => self.create(&name, here, state, report).await?,
         };
         *state = State { calendar: Some(calendar.clone()), ..State::default() };
         store(ledger, state, run).await?;
@@ -64,9 +59,9 @@ impl Sync {
     async fn create(
         &self,
         name: &str,
-        ledger: &CalendarLedger,
+        (_, ledger, run): Here<'_>,
         state: &mut State,
-        run: &Run,
+        report: &mut Report,
     ) -> Result<String, Failure> {
         if let Some(wait) = state.creating_since.and_then(|since| self.still_quiet(since, run.now())) {
             return Err(super::hold(wait, "the creation of the calendar may have taken effect"));
@@ -75,7 +70,10 @@ impl Sync {
         store(ledger, state, run).await?;
         run.check()?;
         match self.google.create_calendar(name, ZONE).await {
-            Ok(id) => Ok(id),
+            Ok(id) => {
+                report.count("calendars_created");
+                Ok(id)
+            }
             Err(error) if error.effect_unknown() => Err(super::hold(self.quiet, &error.to_string())),
             Err(error) => {
                 state.creating_since = None;
@@ -86,7 +84,7 @@ impl Sync {
     }
 
     /// Repeated inserts of access rules use up a quota, so it is looked first (contract "Limits").
-    async fn share(&self, calendar: &str, owner: &str) -> Result<(), Failure> {
+    async fn share(&self, calendar: &str, owner: &str, report: &mut Report) -> Result<(), Failure> {
         let rules = self.google.acl(calendar).await.map_err(|error| google_failure(&error))?;
         let is_owner = |rule: &google::AclRule| {
             rule.scope_type == "user" && rule.role == OWNER && rule.scope_value.eq_ignore_ascii_case(owner)
@@ -94,7 +92,9 @@ impl Sync {
         if rules.iter().any(is_owner) {
             return Ok(());
         }
-        self.google.share(calendar, owner, OWNER).await.map_err(|error| google_failure(&error))
+        self.google.share(calendar, owner, OWNER).await.map_err(|error| google_failure(&error))?;
+        report.count("calendars_shared");
+        Ok(())
     }
 
     /// How much is left of the quiet time.

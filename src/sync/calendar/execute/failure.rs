@@ -10,7 +10,7 @@ use crate::worker::{Failure, LeaseLost};
 pub(in crate::sync::calendar) use crate::sync::record::execute::ledger_failure;
 
 /// How long to stay away from an upstream that asks for a pause without saying how long.
-const PAUSE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_mins(1);
 /// How soon a job is tried again that only met somebody else at work.
 const SOON: Duration = Duration::from_secs(2);
 /// Google opens again after hours (contract "Limits").
@@ -45,7 +45,6 @@ impl From<LeaseLost> for Problem {
 }
 
 /// An error of the ledger: without it nothing may be done.
-#[expect(clippy::needless_pass_by_value, reason = "used with map_err")]
 pub(super) fn ledger_problem(error: QueueError) -> Problem {
     Problem::Abort(ledger_failure(error))
 }

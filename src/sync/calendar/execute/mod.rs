@@ -7,6 +7,7 @@ mod act;
 mod advoware;
 mod ask;
 mod calendar;
+mod channel;
 pub mod employees;
 mod failure;
 mod google;
@@ -27,6 +28,7 @@ use crate::queue::Store;
 use crate::sync::ledger::Fence;
 use crate::sync::ledger::calendar::{CalendarLedger, Known, Written};
 use crate::worker::{Failure, Run};
+pub use channel::Push;
 use failure::{Problem, ledger_failure, ledger_problem};
 pub(super) use failure::{google_failure, ledger_failure as queue_failure};
 pub use report::Report;
@@ -59,6 +61,8 @@ pub struct Sync {
     pub quiet: Duration,
     /// How long a call to Advoware takes at most.
     pub advoware_timeout: Duration,
+    /// Where Google tells of changes; none: it does not.
+    pub push: Option<Push>,
 }
 
 /// What a run is asked for.
@@ -69,6 +73,9 @@ pub struct Asked {
     /// Whether a person has confirmed the deletions that were held back (C1).
     pub confirm_deletions: bool,
 }
+
+/// Whose calendar, where it is remembered, and the run.
+type Here<'a> = (&'a str, &'a CalendarLedger, &'a Run);
 
 /// One run, with what every step of it needs.
 struct Step<'a> {
@@ -105,7 +112,9 @@ impl Sync {
         let mut known = ledger.read().await.map_err(ledger_failure)?;
         self.wait_for_quiet(&known, run)?;
         let scope = Scope { first_contact: known.pairs.is_empty(), ..self.scope(kuerzel, asked, run) };
-        let calendar = self.read_google(kuerzel, &ledger, &mut known, run).await?;
+        let mut report = Report::default();
+        let calendar = self.read_google((kuerzel, &ledger, run), &mut known, &mut report).await?;
+        let mut itself = known.state.clone();
         let mut state = State::of(known);
         for record in self.read_termine(kuerzel, scope.window).await? {
             state.take_termin(&record, &scope);
@@ -117,10 +126,11 @@ impl Sync {
             calendar,
             scope,
             state: Mutex::new(state),
-            report: Mutex::default(),
+            report: Mutex::new(report),
             tried: Mutex::default(),
         };
         step.to_the_end().await?;
+        self.keep_channel(kuerzel, &step.ledger, &mut itself, run).await?;
         Ok(step.report.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -251,8 +261,8 @@ impl Step<'_> {
     /// Everything that could be done is done.
     fn finish(&self) -> Result<(), Failure> {
         let tried = self.tried();
-        let left = tried.passing.iter().filter(|(name, _)| tried.given_up.contains(*name));
-        match left.last() {
+        let mut left = tried.passing.iter().filter(|(name, _)| tried.given_up.contains(*name));
+        match left.next() {
             None => Ok(()),
             Some((name, (_, failure))) => {
                 tracing::warn!(

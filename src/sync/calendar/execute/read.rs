@@ -4,7 +4,7 @@ use chrono::{Days, NaiveDate};
 
 use super::calendar::store;
 use super::failure::{google_failure, ledger_failure};
-use super::{Sync, TERMINE, fence, fenced};
+use super::{Here, Report, Sync, TERMINE, fence, fenced};
 use crate::clients::google::{self, Listing};
 use crate::sync::calendar::Record;
 use crate::sync::calendar::clock;
@@ -29,12 +29,12 @@ impl Sync {
     /// is made anew, and no Termin goes with it.
     pub(super) async fn read_google(
         &self,
-        kuerzel: &str,
-        ledger: &CalendarLedger,
+        here: Here<'_>,
         known: &mut Known,
-        run: &Run,
+        report: &mut Report,
     ) -> Result<String, Failure> {
-        let calendar = self.calendar(kuerzel, ledger, &mut known.state, run).await?;
+        let (kuerzel, ledger, run) = here;
+        let calendar = self.calendar(here, &mut known.state, report).await?;
         match self.list(&calendar, known.state.sync_token.as_deref()).await {
             Ok((listing, whole)) => {
                 take(ledger, known, listing, whole, run).await?;
@@ -43,7 +43,7 @@ impl Sync {
             Err(google::Error::NotFound { .. }) => {
                 tracing::warn!(kuerzel, "the calendar is gone at google and is made anew");
                 void(ledger, known, run).await?;
-                let calendar = self.calendar(kuerzel, ledger, &mut known.state, run).await?;
+                let calendar = self.calendar(here, &mut known.state, report).await?;
                 let (listing, whole) = self.list(&calendar, None).await.map_err(|error| google_failure(&error))?;
                 take(ledger, known, listing, whole, run).await?;
                 Ok(calendar)

@@ -78,48 +78,38 @@ impl State {
             }
         }
         for (number, record) in delta.termine {
-            match record {
-                Some(record) => self.take_termin(&record, scope),
-                None => {
-                    self.termine.remove(&number);
-                    self.gone.insert(number);
-                }
+            if let Some(record) = record {
+                self.take_termin(&record, scope);
+            } else {
+                self.termine.remove(&number);
+                self.gone.insert(number);
             }
         }
         for (tie, pair) in delta.pairs {
-            match pair {
-                Some(pair) => {
-                    changes.pair(&tie, &pair);
-                    self.pairs.insert(tie, pair);
-                }
-                None => {
-                    changes.unpair(&tie);
-                    self.pairs.remove(&tie);
-                }
+            if let Some(pair) = pair {
+                changes.pair(&tie, &pair);
+                self.pairs.insert(tie, pair);
+            } else {
+                changes.unpair(&tie);
+                self.pairs.remove(&tie);
             }
         }
         for (name, intent) in delta.intents {
-            match intent {
-                Some(intent) => {
-                    changes.intend(&name, &intent);
-                    self.intents.insert(name, intent);
-                }
-                None => {
-                    changes.withdraw(&name);
-                    self.intents.remove(&name);
-                }
+            if let Some(intent) = intent {
+                changes.intend(&name, &intent);
+                self.intents.insert(name, intent);
+            } else {
+                changes.withdraw(&name);
+                self.intents.remove(&name);
             }
         }
         for (name, held) in delta.held {
-            match held {
-                Some(held) => {
-                    changes.hold(&name, &held);
-                    self.held.insert(name, held);
-                }
-                None => {
-                    changes.release(&name);
-                    self.held.remove(&name);
-                }
+            if let Some(held) = held {
+                changes.hold(&name, &held);
+                self.held.insert(name, held);
+            } else {
+                changes.release(&name);
+                self.held.remove(&name);
             }
         }
         self.vanished.extend(delta.vanished);

@@ -31,6 +31,21 @@ impl Shown<'_> {
     }
 }
 
+/// What a note is about: a Termin's number, or the name of an item.
+pub(super) struct About(String);
+
+impl From<i64> for About {
+    fn from(number: i64) -> Self {
+        Self(number.to_string())
+    }
+}
+
+impl From<String> for About {
+    fn from(name: String) -> Self {
+        Self(name)
+    }
+}
+
 /// A plan in the making.
 pub(super) struct Draft<'a> {
     pub(super) seen: &'a Seen<'a>,
@@ -71,13 +86,13 @@ impl<'a> Draft<'a> {
 
     fn note_oddities(&mut self) {
         for number in self.seen.unreadable {
-            self.note("unreadable_termin", number, &[]);
+            self.note("unreadable_termin", *number, &[]);
         }
         for (id, reason) in &self.seen.items.unusable {
-            self.note("unreadable_event", id, &[reason]);
+            self.note("unreadable_event", id.clone(), &[reason]);
         }
         for id in &self.seen.items.cut {
-            self.note("too_many_instances", id, &[]);
+            self.note("too_many_instances", id.clone(), &[]);
         }
         for termin in self.seen.termine.values().filter(|termin| !termin.remarks.is_empty()) {
             self.note("odd_termin", termin.number, &termin.remarks);
@@ -92,12 +107,12 @@ impl<'a> Draft<'a> {
     }
 
     /// Notes something for a person.
-    pub(super) fn note(&mut self, kind: &'static str, about: impl ToString, fields: &[&'static str]) {
-        self.notes.insert(Note { kind, about: about.to_string(), fields: fields.to_vec() });
+    pub(super) fn note(&mut self, kind: &'static str, about: impl Into<About>, fields: &[&'static str]) {
+        self.notes.insert(Note { kind, about: about.into().0, fields: fields.to_vec() });
     }
 
     /// Notes something about fields.
-    pub(super) fn note_fields(&mut self, kind: &'static str, about: impl ToString, fields: &Fields) {
+    pub(super) fn note_fields(&mut self, kind: &'static str, about: impl Into<About>, fields: &Fields) {
         if !fields.is_empty() {
             let fields: Vec<&'static str> = fields.iter().map(|field| field.name()).collect();
             self.note(kind, about, &fields);

@@ -78,10 +78,10 @@ pub const fn decide(termin: Termin, item: Item, flows_back: bool) -> Fate {
             Standing::Own if !changed && flows_back => Fate::DeleteTermin,
             _ => Fate::ComesBack,
         },
-        // An instance that left the window stays as it is (C2), whatever list still holds its Termin. Of a Termin outside of
-        // it nobody asks what became of its event, since nothing would follow from the answer.
-        (Termin::There { .. } | Termin::Outside | Termin::Elsewhere, Item::Outside)
-        | (Termin::Outside, Item::Gone | Item::Missing) => Fate::Leave,
+        // An instance that left the window stays as it is (C2), whatever list still holds its Termin. Likewise a Termin
+        // outside of it: whatever became of its counterpart, nothing follows from it, so nobody is asked, either.
+        (Termin::There { .. } | Termin::Elsewhere, Item::Outside)
+        | (Termin::Outside, Item::Outside | Item::Gone | Item::Missing) => Fate::Leave,
         (Termin::Outside, Item::There { changed }) => {
             if changed {
                 Fate::AskTermin

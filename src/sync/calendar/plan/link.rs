@@ -9,7 +9,7 @@ use super::draft::{Draft, RETIRED, retired};
 use super::merge::Base;
 use super::{Action, Question};
 use crate::sync::calendar::event::{self, Marks};
-use crate::sync::calendar::items::Item;
+use crate::sync::calendar::items::{Item, days, touches};
 use crate::sync::calendar::pair::{Held, Intent, Pair, Prints, Tie};
 use crate::sync::calendar::termin::Termin;
 
@@ -43,7 +43,7 @@ pub(super) fn by_marks(draft: &mut Draft<'_>) {
         if (!draft.is_taken(number) || is_retired(draft, number))
             && let Some((tie, item)) = rest.next()
         {
-            claim(draft, number, tie, item);
+            claim(draft, number, tie, item, is_ours(tie, item));
         }
         // The others are copies that a person made, and new events; unless the id is one that we gave: then it is the
         // Termin's other generation, whose insert was interrupted or whose deletion was undone.
@@ -52,7 +52,7 @@ pub(super) fn by_marks(draft: &mut Draft<'_>) {
             draft.leave_item(tie);
         }
     }
-    apart_by_marks(draft);
+    apart_by_marks(draft, &derived);
 }
 
 fn is_retired(draft: &Draft<'_>, number: i64) -> bool {
@@ -68,12 +68,11 @@ fn named(marks: &Marks, kuerzel: &str) -> Option<i64> {
 /// The ids of events whose properties are lost but whose ids were derived from a Termin.
 fn derived(draft: &Draft<'_>) -> HashMap<String, i64> {
     let seen = draft.seen;
-    let lost = seen
-        .items
-        .by_tie
-        .iter()
-        .any(|(tie, item)| item.marks.number.is_none() && draft.is_open(tie) && event::is_derived(tie.master()));
-    if !lost {
+    let lost = |id: &str, marks: &Marks| marks.number.is_none() && event::is_derived(id);
+    let single = |tie: &Tie, item: &Item| matches!(tie, Tie::Event(id) if lost(id, &item.marks)) && draft.is_open(tie);
+    let items = seen.items;
+    let any = items.by_tie.iter().any(|(tie, item)| single(tie, item));
+    if !any && !items.apart.iter().any(|(id, apart)| lost(id, &apart.marks)) {
         return HashMap::new();
     }
     let (kanzlei, kuerzel) = (&seen.scope.rules.kanzlei, &seen.scope.kuerzel);
@@ -85,11 +84,15 @@ fn derived(draft: &Draft<'_>) -> HashMap<String, i64> {
 }
 
 /// One event says that it shows a Termin.
-fn claim(draft: &mut Draft<'_>, number: i64, tie: &Tie, item: &Item) {
+fn claim(draft: &mut Draft<'_>, number: i64, tie: &Tie, item: &Item, is_ours: bool) {
     let seen = draft.seen;
     let Some(shown) = draft.shown.get(&number) else {
-        draft.leave_item(tie);
-        return orphan(draft, number, tie, item);
+        // While the ledger knows all pairs, such an event is a copy that a person made of one whose pair has ended.
+        if is_ours || seen.scope.first_contact || seen.held.contains_key(&tie.name()) {
+            draft.leave_item(tie);
+            orphan(draft, number, tie, item);
+        }
+        return;
     };
     let hash = item.marks.hash.as_deref().unwrap_or_default();
     let (advoware, google) = (shown.prints, item.prints);
@@ -122,17 +125,21 @@ fn orphan(draft: &mut Draft<'_>, number: i64, tie: &Tie, item: &Item) {
 }
 
 /// Series that are taken apart, whose own Termin is still there.
-fn apart_by_marks(draft: &mut Draft<'_>) {
+fn apart_by_marks(draft: &mut Draft<'_>, derived: &HashMap<String, i64>) {
     let seen = draft.seen;
     for (id, apart) in &seen.items.apart {
         let tie = Tie::Event(id.clone());
-        let Some(number) = named(&apart.marks, &seen.scope.kuerzel).filter(|_| !draft.is_paired(&tie)) else {
+        let number = named(&apart.marks, &seen.scope.kuerzel).or_else(|| derived.get(id).copied());
+        let Some(number) = number.filter(|_| !draft.is_paired(&tie)) else { continue };
+        let Some(shown) = draft.shown.get(&number) else { continue };
+        let (first, last) = days(&shown.termin.entry);
+        // What is left of a series that was taken apart counts again only where it reaches into the window: a pair that is
+        // found and ended in one plan would never come to rest.
+        let again = || is_retired(draft, number) && touches((first, last), seen.scope.window);
+        if draft.is_taken(number) && !again() {
             continue;
-        };
-        let free = !draft.is_taken(number) || is_retired(draft, number);
-        let Some(shown) = draft.shown.get(&number).filter(|_| free) else { continue };
+        }
         let (advoware, google) = (shown.prints, apart.entry.prints());
-        let (first, last) = crate::sync::calendar::items::days(&shown.termin.entry);
         let pair = Pair {
             number,
             generation: apart.marks.generation,
@@ -168,9 +175,11 @@ pub(super) fn by_intent(draft: &mut Draft<'_>) {
             [] => draft.remember(Action::Withdraw { name: name.clone() }),
             _ => {
                 // Which of them is ours only a person can say; once the others have changed, one is left.
-                draft.note("undecided", name, &[]);
+                draft.note("undecided", name.clone(), &[]);
                 draft.leave_item(&tie);
-                candidates.into_iter().for_each(|number| draft.leave_termin(number));
+                for number in candidates {
+                    draft.leave_termin(number);
+                }
             }
         }
     }
@@ -186,17 +195,14 @@ fn sent(draft: &Draft<'_>, intent: &Intent) -> Option<Prints> {
 
 fn adopt(draft: &mut Draft<'_>, tie: &Tie, number: i64, sent: Prints) {
     let Some(shown) = draft.shown.get(&number) else { return };
-    let (first, last) = crate::sync::calendar::items::days(&shown.termin.entry);
+    let (first, last) = days(&shown.termin.entry);
     let pair = Pair { number, generation: 0, anonymised: false, advoware: shown.prints, google: sent, first, last };
     draft.pair(tie, pair);
 }
 
 /// Pairs what says the same on both sides, one to one (C5). Without it, a loss of everything would double everything.
 pub(super) fn by_content(draft: &mut Draft<'_>) {
-    let seen = draft.seen;
-    if seen.scope.anonymised {
-        return;
-    }
+    let anonymised = draft.seen.scope.anonymised;
     let mut open: HashMap<Prints, Vec<i64>> = HashMap::new();
     // The lowest number is taken first.
     for (number, shown) in draft.shown.iter().rev() {
@@ -207,7 +213,7 @@ pub(super) fn by_content(draft: &mut Draft<'_>) {
     for (tie, item) in waiting(draft) {
         let Some(number) = open.get_mut(&item.prints).and_then(Vec::pop) else { continue };
         let pair = draft.pair_of(number, item, item.prints, item.prints);
-        draft.pair(tie, Pair { generation: 0, anonymised: false, ..pair });
+        draft.pair(tie, Pair { generation: 0, anonymised, ..pair });
         draft.release(tie.name());
     }
     hold_ambiguous(draft);
@@ -240,6 +246,8 @@ fn hold_ambiguous(draft: &mut Draft<'_>) {
         draft.note("ambiguous", tie.name(), &[]);
         draft.hold(tie.name(), AMBIGUOUS, None);
         draft.leave_item(tie);
-        rivals.iter().for_each(|number| draft.leave_termin(*number));
+        for number in rivals {
+            draft.leave_termin(*number);
+        }
     }
 }

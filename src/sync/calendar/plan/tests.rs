@@ -1,1 +1,120 @@
+//! A whole calendar, planned and carried out in memory: what people do on both sides at random, then syncs, then the
+//! promises (C1 to C6).
 
+mod world;
+
+use proptest::prelude::*;
+
+use self::world::{Done, Op, Setup, World};
+
+fn day() -> impl Strategy<Value = u32> {
+    0_u32..12
+}
+
+fn ops() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        4 => (day(), 0_u8..3, any::<bool>()).prop_map(|(day, text, shared)| Op::NewTermin { day, text, shared }),
+        1 => (day(), 0_u8..3).prop_map(|(day, text)| Op::NewSeries { day, text }),
+        4 => (day(), 0_u8..3).prop_map(|(day, text)| Op::NewEvent { day, text }),
+        1 => (day(), any::<bool>()).prop_map(|(day, complex)| Op::NewRecurring { day, complex }),
+        3 => (any::<prop::sample::Index>(), day(), 0_u8..3).prop_map(|(which, day, text)| Op::EditTermin { which, day, text }),
+        3 => (any::<prop::sample::Index>(), day(), 0_u8..3).prop_map(|(which, day, text)| Op::EditEvent { which, day, text }),
+        2 => any::<prop::sample::Index>().prop_map(Op::DeleteTermin),
+        2 => any::<prop::sample::Index>().prop_map(Op::DeleteEvent),
+        2 => (any::<prop::sample::Index>(), 0_u32..4, any::<bool>())
+            .prop_map(|(which, instance, cancel)| Op::Instance { which, instance, cancel }),
+        1 => any::<prop::sample::Index>().prop_map(Op::Copy),
+        4 => Just(Op::Sync),
+    ]
+}
+
+fn losses() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        Just(Op::LoseLedger),
+        Just(Op::LoseMarks),
+        Just(Op::LoseBoth),
+        any::<bool>().prop_map(Op::Anonymise),
+        (1_u32..40).prop_map(Op::MoveWindow),
+    ]
+}
+
+fn story() -> impl Strategy<Value = Vec<Op>> {
+    prop::collection::vec(prop_oneof![12 => ops(), 1 => losses()], 1..14)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 10_000, max_shrink_iters: 4_000, ..ProptestConfig::default() })]
+
+    /// Whatever people do: a sync comes to an end, another one finds nothing to do, both sides agree, nothing is lost or
+    /// doubled, and what nobody here knows survives.
+    #[test]
+    fn both_sides_agree_whatever_people_do(story in story()) {
+        let mut world = World::new(Setup::default());
+        for op in &story {
+            if op.is_loss() {
+                world.sync();
+            }
+            world.apply(op);
+            if matches!(op, Op::Sync) || op.is_loss() {
+                let done = world.sync();
+                world.check();
+                // What was in step is found again, whatever of our own knowledge is lost: nothing is written for it.
+                // But for what waits for a person.
+                let told = op.is_loss() && !world.holds_something();
+                prop_assert!(!told || done == Done::default(), "{:?}: {:?}", op, done);
+            }
+        }
+        world.sync();
+        world.check();
+        prop_assert_eq!(world.sync(), Done::default());
+    }
+
+    /// Under write protection Advoware stays as people left it.
+    #[test]
+    fn write_protection_writes_nothing_to_advoware(story in story()) {
+        let mut world = World::new(Setup { write_protection: true, ..Setup::default() });
+        for op in &story {
+            world.apply(op);
+            let before = world.termine.clone();
+            world.sync();
+            prop_assert_eq!(&before, &world.termine);
+        }
+    }
+
+    /// Nothing that people do in an anonymised calendar reaches Advoware (C3).
+    #[test]
+    fn nothing_flows_back_from_an_anonymised_calendar(story in story()) {
+        let mut world = World::new(Setup { anonymised: true, ..Setup::default() });
+        for op in story.iter().filter(|op| !matches!(op, Op::Anonymise(_))) {
+            world.apply(op);
+            let before = world.termine.clone();
+            world.sync();
+            prop_assert_eq!(&before, &world.termine);
+            world.check_anonymised();
+        }
+    }
+
+    /// The order in which either side lists its entries does not matter.
+    #[test]
+    fn order_does_not_matter(story in story(), seed in any::<u64>()) {
+        let mut world = World::new(Setup::default());
+        for op in &story {
+            world.apply(op);
+        }
+        prop_assert_eq!(world.plan(), world.shuffled(seed).plan());
+    }
+
+    /// A plan is no longer than what it was made from.
+    #[test]
+    fn a_plan_does_not_outgrow_its_input(story in story()) {
+        let mut world = World::new(Setup::default());
+        for op in &story {
+            world.apply(op);
+            if matches!(op, Op::Sync) {
+                world.sync();
+            }
+        }
+        let (plan, size) = (world.plan(), world.size());
+        prop_assert!(plan.actions.len() + plan.questions.len() <= 3 * size + 3, "{} of {size}", plan.actions.len());
+    }
+}

@@ -22,7 +22,7 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    pub fn new(when: &When, zone: Option<Tz>) -> Self {
+    pub(super) fn new(when: &When, zone: Option<Tz>) -> Self {
         match *when {
             When::AllDay { first, last } => {
                 let start = first.and_time(NaiveTime::MIN);
@@ -41,7 +41,7 @@ impl Frame {
     }
 
     /// The instant of a wall time in the event's zone, by the rules of [`clock::instant`].
-    pub fn instant(&self, wall: NaiveDateTime) -> DateTime<Utc> {
+    pub(super) fn instant(&self, wall: NaiveDateTime) -> DateTime<Utc> {
         if self.zone == Berlin {
             return clock::instant(wall);
         }
@@ -57,27 +57,27 @@ impl Frame {
     }
 
     /// The same event, its wall time read in another zone.
-    pub const fn within(&self, zone: Tz) -> Self {
+    pub(super) const fn within(&self, zone: Tz) -> Self {
         Self { zone, ..*self }
     }
 
     /// Whether the wall time is there at all.
-    pub fn exists(&self, wall: NaiveDateTime) -> bool {
+    pub(super) fn exists(&self, wall: NaiveDateTime) -> bool {
         self.all_day || !matches!(self.zone.from_local_datetime(&wall), MappedLocalTime::None)
     }
 
     /// The instance that begins then.
-    pub fn key(&self, wall: NaiveDateTime) -> Original {
+    pub(super) fn key(&self, wall: NaiveDateTime) -> Original {
         if self.all_day { Original::Day(wall.date()) } else { Original::Instant(self.instant(wall)) }
     }
 
     /// The first instance.
-    pub fn first(&self) -> Original {
+    pub(super) fn first(&self) -> Original {
         self.key(self.start)
     }
 
     /// When an instance begins in the event's zone; none: it is not of this kind of event.
-    pub fn wall(&self, key: Original) -> Option<NaiveDateTime> {
+    pub(super) fn wall(&self, key: Original) -> Option<NaiveDateTime> {
         match key {
             Original::Day(day) if self.all_day => Some(day.and_time(NaiveTime::MIN)),
             Original::Instant(at) if !self.all_day => Some(at.with_timezone(&self.zone).naive_local()),
@@ -86,7 +86,7 @@ impl Frame {
     }
 
     /// When an instance is, in Berlin.
-    pub fn when(&self, key: Original) -> When {
+    pub(super) fn when(&self, key: Original) -> When {
         match key {
             Original::Day(first) => {
                 When::AllDay { first, last: first.checked_add_signed(self.length).unwrap_or(NaiveDate::MAX) }
@@ -101,7 +101,7 @@ impl Frame {
     }
 
     /// The last moment at which an instance can begin on a day of the event's zone.
-    pub fn end_of(&self, day: NaiveDate) -> Original {
+    pub(super) fn end_of(&self, day: NaiveDate) -> Original {
         if self.all_day {
             return Original::Day(day);
         }
@@ -110,12 +110,12 @@ impl Frame {
     }
 
     /// How many days an instance reaches beyond its first.
-    pub fn days(&self) -> u64 {
+    pub(super) fn days(&self) -> u64 {
         u64::try_from(self.length.num_days()).unwrap_or(0).saturating_add(1)
     }
 
     /// So many years after the start, in the event's zone.
-    pub fn after_years(&self, years: i32) -> NaiveDateTime {
+    pub(super) fn after_years(&self, years: i32) -> NaiveDateTime {
         let months = u32::try_from(years).unwrap_or(0).saturating_mul(12);
         // Years that the walk can count.
         let most = NaiveDate::from_ymd_opt(9_000, 1, 1).map_or(self.start, |day| day.and_time(NaiveTime::MIN));

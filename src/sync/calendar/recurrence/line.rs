@@ -46,7 +46,7 @@ pub(super) enum End {
 
 impl End {
     /// How two walks ended that are taken together.
-    pub fn and(self, other: Self) -> Self {
+    pub(super) fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::Cut(one), Self::Cut(two)) => Self::Cut(one.min(two)),
             (Self::Cut(at), _) | (_, Self::Cut(at)) => Self::Cut(at),
@@ -57,7 +57,7 @@ impl End {
 }
 
 impl Line {
-    pub const fn new(freq: Frequency) -> Self {
+    pub(super) const fn new(freq: Frequency) -> Self {
         Self {
             freq,
             interval: 1,
@@ -76,7 +76,7 @@ impl Line {
         }
     }
 
-    pub fn of(series: &Series, until: Option<Original>) -> Self {
+    pub(super) fn of(series: &Series, until: Option<Original>) -> Self {
         let freq = match series.unit {
             Unit::Day => Frequency::Daily,
             Unit::Week => Frequency::Weekly,
@@ -87,7 +87,7 @@ impl Line {
     }
 
     /// Advoware's unit of its frequency.
-    pub const fn unit(&self) -> Option<Unit> {
+    pub(super) const fn unit(&self) -> Option<Unit> {
         match self.freq {
             Frequency::Daily => Some(Unit::Day),
             Frequency::Weekly => Some(Unit::Week),
@@ -97,7 +97,7 @@ impl Line {
         }
     }
 
-    pub const fn is_endless(&self) -> bool {
+    pub(super) const fn is_endless(&self) -> bool {
         self.count.is_none() && self.until.is_none()
     }
 
@@ -106,18 +106,27 @@ impl Line {
         self.freq > Frequency::Daily
     }
 
-    /// Whether it can be walked.
-    pub fn is_valid(&self, frame: &Frame) -> bool {
-        self.set(frame.start, frame.start).is_some()
+    /// Whether it ever has an instance; none: it cannot be walked.
+    pub(super) fn meets(&self, frame: &Frame) -> Option<bool> {
+        Some(self.set(frame.start, frame.start)?.into_iter().next().is_some())
     }
 
     /// Adds the instances whose start by the rule lies within these wall times.
-    pub fn walk(&self, frame: &Frame, from: NaiveDateTime, to: NaiveDateTime, keys: &mut BTreeSet<Original>) -> End {
+    pub(super) fn walk(
+        &self,
+        frame: &Frame,
+        from: NaiveDateTime,
+        to: NaiveDateTime,
+        keys: &mut BTreeSet<Original>,
+    ) -> End {
         // A day more, since wall time and instants differ in order around clock changes.
         let over = self.until.and_then(|until| frame.wall(until)?.checked_add_days(Days::new(1)));
-        let Some(set) = self.set(frame.start, self.anchor(frame.start, from)) else { return End::Over };
-        for (steps, at) in set.into_iter().enumerate() {
-            let wall = at.naive_utc();
+        let anchor = self.anchor(frame.start, from);
+        let Some(set) = self.set(frame.start, anchor) else { return End::Over };
+        let moved = moved(anchor);
+        let mut steps = 0;
+        for at in &set {
+            let wall = at.naive_utc() - moved;
             if over.is_some_and(|over| wall > over) {
                 return End::Over;
             }
@@ -127,6 +136,7 @@ impl Line {
             if steps >= STEPS {
                 return End::Cut(frame.key(wall));
             }
+            steps += 1;
             if wall < from || (self.is_fine() && !frame.exists(wall)) {
                 continue;
             }
@@ -135,7 +145,9 @@ impl Line {
                 keys.insert(key);
             }
         }
-        End::Over
+        // The crate's last year ends a walk as well.
+        let counted = self.count.is_some_and(|count| u32::try_from(steps).is_ok_and(|steps| steps >= count));
+        if counted || over.is_some_and(|over| over <= to) { End::Over } else { End::Beyond }
     }
 
     /// Where a walk may begin that looks for what lies behind `from`: whole intervals after the start. With COUNT it has
@@ -219,7 +231,7 @@ impl Line {
         if let Some(count) = self.count {
             rule = rule.count(count);
         }
-        let anchor: DateTime<Tz> = anchor.and_utc().with_timezone(&Tz::UTC);
+        let anchor: DateTime<Tz> = anchor.checked_add_signed(moved(anchor))?.and_utc().with_timezone(&Tz::UTC);
         rule.build(anchor).ok().map(RRuleSet::limit)
     }
 
@@ -238,6 +250,16 @@ impl Line {
         }
         Some(days)
     }
+}
+
+/// How far a walk is moved into the future: whole cycles of the calendar, after which dates fall on the same weekdays. A
+/// rule without a further instance is searched to the crate's last year, 10,000, so that year should be near.
+fn moved(anchor: NaiveDateTime) -> TimeDelta {
+    const CYCLE: i32 = 400;
+    const DAYS: i64 = 146_097;
+    // A century is left to walk, and a period more.
+    let cycles = (9_890 - anchor.year()).div_euclid(CYCLE).max(0);
+    TimeDelta::days(i64::from(cycles) * DAYS)
 }
 
 /// Days since Monday.

@@ -49,10 +49,7 @@ pub fn read<L: AsRef<str>>(lines: &[L], when: &When, zone: Option<Tz>) -> Result
     let rule = read::rule(lines, Frame::new(when, zone))?;
     match reduce::at_a_glance(&rule, when) {
         Some(recurrence) => Ok(recurrence),
-        None if rule.plus.iter().chain(&rule.minus).all(|line| line.is_valid(&rule.frame)) => {
-            Ok(reduce::by_walking(rule, when))
-        }
-        None => Err("bad_rule"),
+        None => Ok(reduce::by_walking(rule.meeting()?, when)),
     }
 }
 
@@ -93,6 +90,20 @@ impl Rule {
             gone: BTreeSet::new(),
             gone_days: BTreeSet::new(),
         }
+    }
+
+    /// Without the lines that never have an instance, such as 30 February: every look for one is long.
+    fn meeting(mut self) -> Result<Self, &'static str> {
+        for lines in [&mut self.plus, &mut self.minus] {
+            let mut kept = Vec::new();
+            for line in std::mem::take(lines) {
+                if line.meets(&self.frame).ok_or("bad_rule")? {
+                    kept.push(line);
+                }
+            }
+            *lines = kept;
+        }
+        Ok(self)
     }
 
     /// The instances that touch the window, in order and at most so many, and whether there may be more: each with when it

@@ -37,23 +37,22 @@ pub(super) fn at_a_glance(rule: &Rule, when: &When) -> Option<Recurrence> {
 pub(super) fn by_walking(mut rule: Rule, when: &When) -> Recurrence {
     if rule.minus.is_empty() && rule.plus.len() <= 1 {
         let bare = Rule { plus: rule.plus.clone(), ..Rule::once(rule.frame) };
-        let whole = bare.whole();
-        let gone = std::mem::take(&mut rule.gone);
+        let gone = &rule.gone;
         rule.dates.retain(|date| !gone.contains(date));
-        rule.gone = gone;
-        if !changes(&rule, &bare, whole.as_ref()) {
-            return alone(bare, whole.as_ref(), when);
+        if !changes(&rule, &bare) {
+            return alone(bare, when);
         }
     }
-    if rule.whole().is_some_and(|whole| is_first_only(&whole, &rule)) {
-        return Recurrence::Once;
-    }
-    Recurrence::Complex(rule)
+    if is_first_only(&rule) { Recurrence::Once } else { Recurrence::Complex(rule) }
 }
 
 /// Whether RDATE or EXDATE change the set.
-fn changes(rule: &Rule, bare: &Rule, whole: Option<&BTreeSet<Original>>) -> bool {
-    let occurs = |key: Original| whole.map_or_else(|| bare.occurs(key), |whole| whole.contains(&key));
+fn changes(rule: &Rule, bare: &Rule) -> bool {
+    // With COUNT every look begins at the start, so one is enough.
+    let counted = bare.plus.iter().any(|line| line.count.is_some());
+    let looks = !rule.dates.is_empty() || !rule.gone.is_empty();
+    let whole = if counted && looks { bare.whole() } else { None };
+    let occurs = |key: Original| whole.as_ref().map_or_else(|| bare.occurs(key), |whole| whole.contains(&key));
     let occurs_on = |day: NaiveDate| {
         let from = day.and_time(NaiveTime::MIN);
         let (keys, _) = bare.keys(from, from.checked_add_days(Days::new(1)).unwrap_or(NaiveDateTime::MAX));
@@ -64,19 +63,22 @@ fn changes(rule: &Rule, bare: &Rule, whole: Option<&BTreeSet<Original>>) -> bool
         || rule.gone_days.iter().any(|day| occurs_on(*day))
 }
 
-fn is_first_only(whole: &BTreeSet<Original>, rule: &Rule) -> bool {
-    whole.len() == 1 && whole.contains(&rule.frame.first())
+/// Whether the first instance is all there is.
+fn is_first_only(rule: &Rule) -> bool {
+    let first = BTreeSet::from([rule.frame.first()]);
+    // Most have another one soon.
+    rule.keys(NaiveDateTime::MIN, rule.frame.after_years(1)).0.is_subset(&first) && rule.whole() == Some(first)
 }
 
 /// One rule, and nothing besides.
-fn alone(rule: Rule, whole: Option<&BTreeSet<Original>>, when: &When) -> Recurrence {
+fn alone(rule: Rule, when: &When) -> Recurrence {
     let Some(line) = rule.plus.first() else { return Recurrence::Once };
-    let first_only = whole.is_some_and(|whole| is_first_only(whole, &rule));
+    let first_only = is_first_only(&rule);
     // A series whose end was set to its first day stays one, since the next edit may move that end.
     if first_only && (line.count.is_some() || plain(line, rule.frame.start).is_none()) {
         return Recurrence::Once;
     }
-    match series(&rule, line, whole, when) {
+    match series(&rule, line, when) {
         Some(series) => Recurrence::Simple(series),
         None if first_only => Recurrence::Once,
         None => Recurrence::Complex(rule),
@@ -84,45 +86,53 @@ fn alone(rule: Rule, whole: Option<&BTreeSet<Original>>, when: &When) -> Recurre
 }
 
 /// The series with the same instances.
-fn series(rule: &Rule, line: &Line, whole: Option<&BTreeSet<Original>>, when: &When) -> Option<Series> {
-    let until = match (line.until, line.count) {
-        (None, None) => None,
-        (Some(until), None) => Some(last_start(until, when)),
-        (_, Some(_)) => Some(berlin_day(rule, *whole?.last()?)).filter(|day| is_end(*day)).map(Some)?,
-    };
-    if !within_a_day(when) || until.is_some_and(|until| until < when.first_day()) {
+fn series(rule: &Rule, line: &Line, when: &When) -> Option<Series> {
+    if !within_a_day(when) {
         return None;
     }
     // A look at a year tells most rules apart.
-    let near = rule.frame.after_years(1);
-    let far = rule.frame.after_years(Rule::FAR);
-    let seen = rule.keys(NaiveDateTime::MIN, near).0;
-    let next = match second(rule, &seen) {
-        None => second(rule, &rule.keys(NaiveDateTime::MIN, far).0),
-        next => next,
+    let [near, far] = [1, Rule::FAR].map(|years| rule.frame.after_years(years));
+    let seen = instances(rule, near)?;
+    let next = match seen.get(1) {
+        Some(next) => Some(*next),
+        None => instances(rule, far)?.get(1).copied(),
     };
+    let next = next.map(|(_, next)| next.first_day());
+    if next == Some(when.first_day()) {
+        return None;
+    }
+    let until = match (line.until, line.count) {
+        (None, None) => None,
+        (Some(until), None) => Some(last_start(until, when)),
+        (_, Some(_)) => {
+            let last = *rule.whole()?.last()?;
+            Some(rule.frame.when(last).first_day()).filter(|day| is_end(*day)).map(Some)?
+        }
+    };
+    if until.is_some_and(|until| until < when.first_day()) {
+        return None;
+    }
     let candidates = candidates(line, when.first_day(), next).into_iter();
-    let mut candidates = candidates.map(|(unit, interval)| Series { unit, interval, until });
-    let found = candidates.find(|series| {
-        let other = Rule::of(series, when);
-        same(rule, &other, near) && same(rule, &other, far)
-    })?;
+    let candidates = candidates.map(|(unit, interval)| Series { unit, interval, until });
+    let alike = |series: &Series, seen: &[_], to| instances(&Rule::of(series, when), to).is_some_and(|own| own == seen);
+    let mut candidates = candidates.filter(|series| alike(series, &seen, near)).peekable();
+    candidates.peek()?;
+    let seen = instances(rule, far)?;
+    let found = candidates.find(|series| alike(series, &seen, far))?;
     Some(Series { until: found.until.filter(|day| is_end(*day)), ..found })
 }
 
-/// Whether both have the same instances up to then.
-fn same(one: &Rule, two: &Rule, to: NaiveDateTime) -> bool {
-    let (keys, end) = one.keys(NaiveDateTime::MIN, to);
-    let (others, other_end) = two.keys(NaiveDateTime::MIN, to);
-    if matches!(end, End::Cut(_)) || matches!(other_end, End::Cut(_)) {
-        return false;
+/// All instances up to then; none: too many to say.
+fn instances(rule: &Rule, to: NaiveDateTime) -> Option<Vec<(Original, When)>> {
+    let (keys, end) = rule.keys(NaiveDateTime::MIN, to);
+    if matches!(end, End::Cut(_)) {
+        return None;
     }
-    // The two count in different zones, so near the end one may have seen a day more.
-    let last = one.frame.key(to - TimeDelta::days(2)).max(one.frame.first());
-    let here = |key: &Original| *key <= last;
-    let at = |rule: &Rule, key: Original| (key, rule.frame.when(key));
-    let keys = keys.into_iter().filter(here).map(|key| at(one, key));
-    keys.eq(others.into_iter().filter(here).map(|key| at(two, key)))
+    // Two rules may count in different zones, so near the end one may have seen a day more.
+    let to = clock::instant(to - TimeDelta::days(2));
+    let last = if rule.frame.all_day { Original::Day(to.date_naive()) } else { Original::Instant(to) };
+    let last = last.max(rule.frame.first());
+    Some(keys.into_iter().take_while(|key| *key <= last).map(|key| (key, rule.frame.when(key))).collect())
 }
 
 /// Units and intervals that may fit: the rule's own, and those that lead from the first instance to the second.
@@ -143,15 +153,6 @@ fn candidates(line: &Line, first: NaiveDate, next: Option<NaiveDate>) -> Vec<(Un
         candidates.extend(fitting.filter_map(|(unit, interval, _)| Some((unit, u32::try_from(interval).ok()?))));
     }
     candidates
-}
-
-/// The Berlin day of the second instance.
-fn second(rule: &Rule, keys: &BTreeSet<Original>) -> Option<NaiveDate> {
-    keys.iter().nth(1).map(|key| berlin_day(rule, *key))
-}
-
-fn berlin_day(rule: &Rule, key: Original) -> NaiveDate {
-    rule.frame.when(key).first_day()
 }
 
 /// The unit of a rule whose other parts say no more than its start does.

@@ -14,11 +14,13 @@ use tempfile::TempDir;
 use crate::support::world::World;
 
 /// Two attempts, as soon as possible; nothing on the console but what a person is told.
-const SETTINGS: [(&str, &str); 4] = [
+const SETTINGS: [(&str, &str); 5] = [
     ("ADVOSYNC_MAX_ATTEMPTS", "2"),
     ("ADVOSYNC_RETRY_SCHEDULE", "50ms"),
     ("ADVOSYNC_LEASE", "15s"),
     ("ADVOSYNC_WORKER_CONCURRENCY", "1"),
+    // A firm without Google's key: its calendar jobs wait, also for the tester's hand.
+    ("GOOGLE_CALENDAR_SERVICE_ACCOUNT_PATH", "service-account.json"),
 ];
 const REFUSED: &str = "Der Datensatz ist gesperrt.";
 /// Longer than a change at EspoCRM takes, also on a busy machine.

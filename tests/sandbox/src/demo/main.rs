@@ -2,6 +2,7 @@
 
 mod account;
 mod keep;
+mod office;
 mod product;
 mod stage;
 mod story;

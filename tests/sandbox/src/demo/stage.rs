@@ -103,10 +103,10 @@ impl Stage {
         record.get("advowareId").and_then(Value::as_i64).context("the record is clean and has no number")
     }
 
-    /// Waits until no job of the record flow waits or runs.
-    pub(crate) async fn settled(&self) -> anyhow::Result<()> {
+    /// Waits until no job of a flow waits or runs.
+    pub(crate) async fn settled(&self, flow: &str) -> anyhow::Result<()> {
         wait::until("no job waits or runs", SOON, async || {
-            let flow = self.product.flow("vmh").await?;
+            let flow = self.product.flow(flow).await?;
             let busy =
                 ["ready", "sweep", "scheduled", "running", "parked"].iter().any(|part| flow[*part].as_u64() != Some(0));
             Ok((!busy).then_some(()))

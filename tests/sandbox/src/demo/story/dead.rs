@@ -42,7 +42,7 @@ pub(crate) async fn run(stage: &mut Stage, party: &Paired) -> anyhow::Result<()>
     })
     .await?;
     stage.synced(&party.id).await?;
-    stage.settled().await?;
+    stage.settled("vmh").await?;
     stage.show_both(&party.id, party.number, "phoneNumber", "telGesch")?;
     if letter(stage, &party.id).await?.is_some() {
         bail!("the dead letter is still there after its replay");

@@ -8,7 +8,7 @@ use crate::stage::Stage;
 /// Sends the webhook of the creations again, byte by byte.
 pub(crate) async fn run(stage: &mut Stage, deliveries: &[Delivery]) -> anyhow::Result<()> {
     stage.account.step("The same webhook again");
-    stage.settled().await?;
+    stage.settled("vmh").await?;
     let before = stage.sandbox.effects().len();
     let parties = stage.sandbox.people().advoware_list(advosync_sandbox::BETEILIGTE).len();
     for delivery in deliveries {
@@ -19,7 +19,7 @@ pub(crate) async fn run(stage: &mut Stage, deliveries: &[Delivery]) -> anyhow::R
             bail!("a webhook that is sent again has to be taken like the first");
         }
     }
-    stage.settled().await?;
+    stage.settled("vmh").await?;
     let (writes, now) = (
         stage.sandbox.effects().len() - before,
         stage.sandbox.people().advoware_list(advosync_sandbox::BETEILIGTE).len(),

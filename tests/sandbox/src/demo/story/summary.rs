@@ -17,10 +17,10 @@ const UPDATES: usize = 3;
 /// Sends the echoes of our own writes, then counts.
 pub(crate) async fn run(stage: &mut Stage) -> anyhow::Result<()> {
     stage.account.step("No echo: EspoCRM sends the events of advosync's own writes too, as version 9.1 does");
-    stage.settled().await?;
+    stage.settled("vmh").await?;
     let before = stage.sandbox.effects().len();
     stage.deliver().await?;
-    stage.settled().await?;
+    stage.settled("vmh").await?;
     let effects = stage.sandbox.effects();
     let echoes = effects.len() - before;
     stage.account.saw("both", format!("{echoes} writes"));
@@ -32,8 +32,8 @@ pub(crate) async fn run(stage: &mut Stage) -> anyhow::Result<()> {
     stage.account.heading("What took effect, by the sandbox's own log");
     let product = stage.sandbox.options().advoware.user;
     table(&stage.account, &effects);
-    let to_advoware: Vec<&Effect> =
-        effects.iter().filter(|effect| effect.system == System::Advoware && effect.by == product).collect();
+    let of_parties = |effect: &&Effect| effect.system == System::Advoware && effect.entity == BETEILIGTE;
+    let to_advoware: Vec<&Effect> = effects.iter().filter(of_parties).filter(|effect| effect.by == product).collect();
     let creates = to_advoware.iter().filter(|effect| effect.change == Change::Create).count();
     let updates = to_advoware.iter().filter(|effect| effect.change == Change::Update).count();
     let doubles = doubles(&stage.sandbox.people().advoware_list(BETEILIGTE));
@@ -53,8 +53,14 @@ pub(crate) async fn run(stage: &mut Stage) -> anyhow::Result<()> {
 fn table(account: &Account, effects: &[Effect]) {
     let mut counts: BTreeMap<(&str, &str, &str), [usize; 3]> = BTreeMap::new();
     for effect in effects {
-        let system = if effect.system == System::Advoware { "Advoware" } else { "EspoCRM" };
-        let row = counts.entry((system, effect.entity.as_str(), effect.by.as_str())).or_default();
+        let system = match effect.system {
+            System::Advoware => "Advoware",
+            System::Google => "Google",
+            _ => "EspoCRM",
+        };
+        let row = counts
+            .entry((system, effect.entity.as_str(), effect.by.split('@').next().unwrap_or_default()))
+            .or_default();
         row[match effect.change {
             Change::Create => 0,
             Change::Update => 1,

@@ -9,14 +9,19 @@
 //! | `ledger:calendar:<kuerzel>:held` | hash: name → [`Held`] |
 //! | `calendar_sync:termin_lock:<frNr>` | string, expires: who writes to a shared Termin (C6) |
 
+mod changes;
+mod termin_lock;
+
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{Fence, json, parsed, unreadable};
+pub use changes::Changes;
+pub use termin_lock::TerminLock;
+
+use super::{Fence, parsed, unreadable};
 use crate::queue::{Flow, QueueError, Store};
 use crate::sync::calendar::Record;
 use crate::sync::calendar::pair::{Held, Intent, Pair, Tie};
@@ -82,13 +87,6 @@ pub enum Written {
     Stored,
     /// The lease was lost; nothing is stored.
     Fenced,
-}
-
-/// Changes that are stored in one call, in this order.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Changes {
-    /// Four words each, see `write` in `migrations/0003_calendar.lua`.
-    words: Vec<String>,
 }
 
 /// The hashes, by their place among the keys of `write`.
@@ -180,25 +178,6 @@ impl CalendarLedger {
         }
     }
 
-    /// Takes the right to write to a Termin that several calendars show (C6), for at most this long; `owner` says in Redis
-    /// who has it. None: somebody else has it. Always taken after the calendar's lock, and one at a time.
-    pub async fn try_lock(
-        &self,
-        number: i64,
-        owner: &str,
-        at_most: Duration,
-    ) -> Result<Option<TerminLock>, QueueError> {
-        let key = self.store.key(&format!("calendar_sync:termin_lock:{number}"));
-        let value = format!("{owner} {}", uuid::Uuid::new_v4().simple());
-        let ms = at_most.as_millis().max(1).to_string();
-        let mut set = redis::cmd("SET");
-        set.arg(&key).arg(&value).arg("NX").arg("GET").arg("PX").arg(ms);
-        // A dead connection makes it run twice; then it meets its own value.
-        let before: Option<String> = self.store.query(&set).await?;
-        let ours = before.is_none_or(|before| before == value);
-        Ok(ours.then(|| TerminLock { store: self.store.clone(), key, value }))
-    }
-
     fn key(&self, part: Part) -> String {
         self.store.key(&format!("ledger:calendar:{}:{}", self.kuerzel, part.name()))
     }
@@ -221,92 +200,5 @@ impl CalendarLedger {
             }
         }
         Ok(entries)
-    }
-}
-
-impl Changes {
-    /// The calendar itself, as a whole.
-    pub fn state(&mut self, state: &State) -> &mut Self {
-        self.put(Part::State, STATE, state)
-    }
-
-    /// An event as Google sent it.
-    pub fn mirror(&mut self, id: &str, event: &Record) -> &mut Self {
-        self.put(Part::Mirror, id, event)
-    }
-
-    /// An event that Google has no longer.
-    pub fn unmirror(&mut self, id: &str) -> &mut Self {
-        self.change("drop", Part::Mirror, id, String::new())
-    }
-
-    /// All events are listed anew.
-    pub fn clear_mirror(&mut self) -> &mut Self {
-        self.change("clear", Part::Mirror, "", String::new())
-    }
-
-    /// What belongs together.
-    pub fn pair(&mut self, tie: &Tie, pair: &Pair) -> &mut Self {
-        self.put(Part::Pairs, &tie.name(), pair)
-    }
-
-    /// A pair has ended.
-    pub fn unpair(&mut self, tie: &Tie) -> &mut Self {
-        self.change("drop", Part::Pairs, &tie.name(), String::new())
-    }
-
-    /// All pairs are void: it is another calendar.
-    pub fn clear_pairs(&mut self) -> &mut Self {
-        self.change("clear", Part::Pairs, "", String::new())
-    }
-
-    /// A POST to Advoware is about to be sent.
-    pub fn intend(&mut self, name: &str, intent: &Intent) -> &mut Self {
-        self.put(Part::Intents, name, intent)
-    }
-
-    /// What became of a POST is known.
-    pub fn withdraw(&mut self, name: &str) -> &mut Self {
-        self.change("drop", Part::Intents, name, String::new())
-    }
-
-    /// A person has to decide on this.
-    pub fn hold(&mut self, name: &str, held: &Held) -> &mut Self {
-        self.put(Part::Held, name, held)
-    }
-
-    /// It is decided.
-    pub fn release(&mut self, name: &str) -> &mut Self {
-        self.change("drop", Part::Held, name, String::new())
-    }
-
-    /// Whether there is nothing to store.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.words.is_empty()
-    }
-
-    fn put<T: Serialize>(&mut self, part: Part, field: &str, value: &T) -> &mut Self {
-        self.change("put", part, field, json(value))
-    }
-
-    fn change(&mut self, verb: &str, part: Part, field: &str, value: String) -> &mut Self {
-        self.words.extend([verb.to_owned(), (part as u8).to_string(), field.to_owned(), value]);
-        self
-    }
-}
-
-/// The right to write to a shared Termin. It ends by itself, too.
-#[must_use = "it is held until it ends by itself"]
-pub struct TerminLock {
-    store: Store,
-    key: String,
-    value: String,
-}
-
-impl TerminLock {
-    /// Gives it back. `false`: it had ended, so somebody else may have written meanwhile.
-    pub async fn release(self) -> Result<bool, QueueError> {
-        self.store.remove(&self.key, &self.value).await
     }
 }
