@@ -89,7 +89,7 @@ async fn the_employee_s_edits_go_to_the_termin_and_the_rest_of_it_stays() {
 #[tokio::test]
 async fn a_new_event_becomes_a_termin_of_its_employee() {
     let office = Office::start().await;
-    office.synced("unchanged").await;
+    office.synced("synced").await;
     let plain = office.event(&event(4, "Mandantin"));
     let nameless = office.event(&json!({ "start": { "date": day(5) }, "end": { "date": day(6) } }));
     let private = office.event(&with(event(6, "Arzt"), &json!({ "visibility": "private" })));
@@ -232,7 +232,7 @@ async fn what_is_long_is_shown_as_days_and_keeps_its_clock_times() {
 #[tokio::test]
 async fn an_event_of_another_zone_keeps_it() {
     let office = Office::start().await;
-    office.synced("unchanged").await;
+    office.synced("synced").await;
     let at = |clock: &str| json!({ "dateTime": format!("{}T{clock}:00", day(4)), "timeZone": "Asia/Tokyo" });
     let id = office.event(&json!({ "summary": "Tokio", "start": at("17:00"), "end": at("18:00") }));
     office.synced("synced").await;

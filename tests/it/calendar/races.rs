@@ -93,7 +93,7 @@ async fn the_termin_is_edited_while_it_is_about_to_be_deleted() {
 #[tokio::test]
 async fn a_new_event_is_edited_or_deleted_while_it_gets_its_termin() {
     let office = Office::start().await;
-    office.synced("unchanged").await;
+    office.synced("synced").await;
     let post = || Match::on(System::Advoware).request("POST", "*/Termine");
     let id = office.event(&super::support::event(4, "Neu"));
     office.meanwhile(post(), || office.employee(&id, &json!({ "summary": "Gleich geändert" }))).await;
