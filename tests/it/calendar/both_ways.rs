@@ -22,6 +22,7 @@ async fn the_lawyer_s_edits_go_to_the_event() {
     assert!(!shown.contains_key("location"), "{shown:?}");
     assert_eq!((&shown["id"], &shown["colorId"]), (&json!(id), &json!("7")), "what a person added stays");
     assert_eq!(shown["attendees"][0]["email"], "gast@example.org");
+    assert!(office.world.sandbox.people().google_mails().is_empty(), "guests are not told");
 
     office.lawyer(number, &json!({ "uhrzeitVon": "08:15:00", "uhrzeitBis": "09:45:00" }));
     office.synced("synced").await;
@@ -88,7 +89,7 @@ async fn the_employee_s_edits_go_to_the_termin_and_the_rest_of_it_stays() {
 #[tokio::test]
 async fn a_new_event_becomes_a_termin_of_its_employee() {
     let office = Office::start().await;
-    office.synced("unchanged").await;
+    office.synced("synced").await;
     let plain = office.event(&event(4, "Mandantin"));
     let nameless = office.event(&json!({ "start": { "date": day(5) }, "end": { "date": day(6) } }));
     let private = office.event(&with(event(6, "Arzt"), &json!({ "visibility": "private" })));
@@ -209,5 +210,38 @@ async fn a_generated_termin_and_a_cut_note_are_shown_only() {
     assert_eq!((&termin["text"], &termin["notiz"]), (&json!("Kurz"), &json!(long)));
     let deleted = office.writes(0).iter().filter(|effect| effect.change == Change::Delete).count();
     assert_eq!(deleted, 0);
+    office.is_in_step().await;
+}
+
+#[tokio::test]
+async fn what_is_long_is_shown_as_days_and_keeps_its_clock_times() {
+    let office = Office::start().await;
+    let long = json!({ "uhrzeitVon": "09:15:00", "uhrzeitBis": "17:30:00", "datumBis": day(7) });
+    let number = office.termin(&with(hour(5, "Messe"), &long));
+    office.synced("synced").await;
+    let whole = |at: u64| json!({ "date": day(at) });
+    office.employee(&office.event_id(number), &json!({ "start": whole(6), "end": whole(10), "summary": "Messe 2" }));
+    office.synced("synced").await;
+    let termin = office.termin_of(number).unwrap();
+    assert_eq!((&termin["datum"], &termin["datumBis"]), (&json!(day(6)), &json!(day(9))));
+    assert_eq!((&termin["uhrzeitVon"], &termin["uhrzeitBis"]), (&json!("09:15:00"), &json!("17:30:00")));
+    assert_eq!((&termin["text"], &termin["dauertermin"]), (&json!("Messe 2"), &json!(null)));
+    office.is_in_step().await;
+}
+
+#[tokio::test]
+async fn an_event_of_another_zone_keeps_it() {
+    let office = Office::start().await;
+    office.synced("synced").await;
+    let at = |clock: &str| json!({ "dateTime": format!("{}T{clock}:00", day(4)), "timeZone": "Asia/Tokyo" });
+    let id = office.event(&json!({ "summary": "Tokio", "start": at("17:00"), "end": at("18:00") }));
+    office.synced("synced").await;
+    let termin = office.termine().remove(0);
+    let berlin = termin["uhrzeitVon"].as_str().unwrap().to_owned();
+    assert!(["09:00:00", "10:00:00"].contains(&berlin.as_str()), "{berlin}");
+    office.lawyer(termin["frNr"].as_i64().unwrap(), &json!({ "text": "Anruf Tokio" }));
+    office.synced("synced").await;
+    let shown = office.world.sandbox.people().google_get(CALENDAR, &id).unwrap();
+    assert_eq!((&shown["summary"], &shown["start"]["timeZone"]), (&json!("Anruf Tokio"), &json!("Asia/Tokyo")));
     office.is_in_step().await;
 }

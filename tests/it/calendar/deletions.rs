@@ -81,7 +81,9 @@ async fn more_than_five_are_held_back_and_everything_else_goes_on() {
     let office = Office::start().await;
     let numbers = office.many(12).await;
     let mark = office.world.mark();
-    numbers[..6].iter().for_each(|number| office.lawyer_deletes(*number));
+    for number in &numbers[..6] {
+        office.lawyer_deletes(*number);
+    }
     office.lawyer(numbers[8], &json!({ "text": "Geändert" }));
     let fresh = office.termin(&hour(30, "Neu"));
     let done = office.synced("held_deletions").await;
@@ -103,8 +105,12 @@ async fn deletions_of_both_sides_count_together() {
     let numbers = office.many(8).await;
     let ids: Vec<String> = numbers[3..6].iter().map(|number| office.event_id(*number)).collect();
     let mark = office.world.mark();
-    numbers[..3].iter().for_each(|number| office.lawyer_deletes(*number));
-    ids.iter().for_each(|id| office.employee_deletes(id));
+    for number in &numbers[..3] {
+        office.lawyer_deletes(*number);
+    }
+    for id in &ids {
+        office.employee_deletes(id);
+    }
     office.synced("held_deletions").await;
     assert_eq!(office.deleted(mark), (0, 0));
     assert_eq!(office.termine().len(), 5);
@@ -119,8 +125,12 @@ async fn what_both_sides_deleted_is_no_deletion_however_much_it_is() {
     let office = Office::start().await;
     let numbers = office.many(14).await;
     let ids: Vec<String> = numbers[..12].iter().map(|number| office.event_id(*number)).collect();
-    numbers[..12].iter().for_each(|number| office.lawyer_deletes(*number));
-    ids.iter().for_each(|id| office.employee_deletes(id));
+    for number in &numbers[..12] {
+        office.lawyer_deletes(*number);
+    }
+    for id in &ids {
+        office.employee_deletes(id);
+    }
     let id = office.event_id(numbers[12]);
     office.employee_deletes(&id);
     let mark = office.world.mark();
@@ -138,7 +148,9 @@ async fn many_copies_that_may_not_go_all_come_back_at_once() {
     let shared = |at: u64| with(hour(at, &format!("Sozietät {at}")), &json!({ "anwalt": "ALLE", "sb": "" }));
     let numbers: Vec<i64> = (1..=12).map(|at| office.termin(&shared(at))).collect();
     office.synced("synced").await;
-    numbers.iter().for_each(|number| office.employee_deletes(&office.event_id(*number)));
+    for number in &numbers {
+        office.employee_deletes(&office.event_id(*number));
+    }
     let done = office.synced("synced").await;
     assert_eq!(done.detail["events_inserted"], 12, "{done:?}");
     assert_eq!((office.events().len(), office.termine().len()), (12, 12));

@@ -7,12 +7,14 @@
 mod bad_input;
 mod both_ways;
 mod converge;
+mod crash;
 mod deletions;
 mod first_sync;
 mod google;
 mod ledger;
 mod modes;
 mod odd;
+mod races;
 mod rebuild;
 mod series;
 mod series_apart;

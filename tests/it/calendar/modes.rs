@@ -203,3 +203,27 @@ async fn a_trigger_while_a_sync_runs_runs_next() {
     assert_eq!(office.event_of(number)["summary"], "Geändert");
     office.is_in_step().await;
 }
+
+#[tokio::test]
+async fn an_inspection_tells_and_writes_nothing() {
+    let office = Office::start().await;
+    let number = office.termin(&hour(3, "Besprechung"));
+    office.synced("synced").await;
+    office.lawyer(number, &json!({ "text": "Geändert" }));
+    office.event(&event(4, "Neu"));
+    let mark = office.world.mark();
+    let ledger = || office.world.redis.cli(&["HGETALL", "ledger:calendar:SB:mirror"]);
+    let before = ledger();
+    let queue = &office.world.queue;
+    let mut waiter = queue.waiter(Topic::CalendarInspect, SB).await.unwrap();
+    queue.enqueue(&Batch::new(Topic::CalendarInspect, Lane::First, &[SB.to_owned()], "test")).await.unwrap();
+    assert_eq!(done(ended(&mut waiter).await).result, "inspected");
+    let told = queue.take_inspection(&Topic::CalendarInspect, SB).await.unwrap().unwrap();
+    let told: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!((&told["termine"], &told["items"], &told["pairs"]), (&json!(1), &json!(2), &json!(1)), "{told:#}");
+    assert_eq!(told["would"]["actions"], 2, "{told:#}");
+    assert_eq!(office.writes(mark), []);
+    assert_eq!(ledger(), before, "not even what was read is kept");
+    let done = office.synced("synced").await;
+    assert_eq!((&done.detail["events_updated"], &done.detail["termine_created"]), (&json!(1), &json!(1)), "{done:?}");
+}

@@ -128,6 +128,24 @@ async fn whatever_google_makes_of_events_is_no_edit() {
 }
 
 #[tokio::test]
+async fn a_firm_may_see_the_hours_of_what_is_long() {
+    let office = Office::with(&[("CALENDAR_SYNC_MULTIDAY", "timed")]).await;
+    let long = json!({ "uhrzeitVon": "09:15:00", "uhrzeitBis": "17:30:00", "datumBis": day(7) });
+    let number = office.termin(&with(hour(5, "Messe"), &long));
+    office.synced("synced").await;
+    let shown = office.event_of(number);
+    assert!(shown["end"]["dateTime"].as_str().unwrap().starts_with(&format!("{}T17:30:00", day(7))), "{shown:?}");
+    office.is_in_step().await;
+    let at = |ahead: u64| json!({ "dateTime": format!("{}T12:00:00", day(ahead)), "timeZone": "Europe/Berlin" });
+    office.employee(&office.event_id(number), &json!({ "start": at(6), "end": at(9) }));
+    office.synced("synced").await;
+    let termin = office.termin_of(number).unwrap();
+    assert_eq!((&termin["datum"], &termin["datumBis"]), (&json!(day(6)), &json!(day(9))));
+    assert_eq!((&termin["uhrzeitVon"], &termin["uhrzeitBis"]), (&json!("12:00:00"), &json!("12:00:00")));
+    office.is_in_step().await;
+}
+
+#[tokio::test]
 async fn a_calendar_of_somebody_s_own_is_taken_and_what_is_alike_is_linked() {
     let office = Office::start().await;
     let people = office.world.sandbox.people();

@@ -146,6 +146,22 @@ async fn what_was_deleted_while_the_ledger_was_lost_is_left_to_people() {
 }
 
 #[tokio::test]
+async fn what_google_makes_of_a_note_is_no_edit_once_the_ledger_is_lost() {
+    let office = Office::start().await;
+    let notes = ["<Mandant> kommt", "5 < 6 & 7 > 4", "<b>fett</b><br>neu", "a\r\n\r\nb  "];
+    let numbers: Vec<i64> =
+        (1..).zip(notes).map(|(at, note)| office.termin(&with(hour(at, "Notiz"), &json!({ "notiz": note })))).collect();
+    office.synced("synced").await;
+    office.lose_ledger();
+    let mark = office.world.mark();
+    office.sync().await;
+    assert_eq!(office.writes(mark), []);
+    for (number, note) in numbers.into_iter().zip(notes) {
+        assert_eq!(office.termin_of(number).unwrap()["notiz"], note);
+    }
+}
+
+#[tokio::test]
 async fn a_sync_token_that_ended_costs_one_full_list() {
     let office = Office::start().await;
     let numbers = office.furnished().await;

@@ -89,6 +89,12 @@ impl Office {
         }
     }
 
+    /// Queues a job and waits for nothing.
+    pub async fn enqueue(&self, kuerzel: &str) {
+        let keys = [kuerzel.to_owned()];
+        self.world.queue.enqueue(&Batch::new(Topic::CalendarEmployee, Lane::First, &keys, "test")).await.unwrap();
+    }
+
     /// A job of `SB` that must be done.
     pub async fn sync(&self) -> Done {
         done(self.run(SB, None, None).await)
@@ -112,7 +118,7 @@ impl Office {
     /// What the worker says.
     fn log(&self) -> String {
         let (_, lines) = self.world.logs().pop().unwrap();
-        lines.iter().rev().take(30).map(|line| format!("{line}\n")).collect()
+        lines.iter().rev().take(30).fold(String::new(), |told, line| told + &line.to_string() + "\n")
     }
 
     /// What the program has written to either system since a mark.

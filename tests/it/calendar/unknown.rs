@@ -24,7 +24,7 @@ impl Office {
     /// In a hurry, with a calendar that is there.
     async fn hasty() -> Self {
         let office = Self::with(&HASTY).await;
-        office.synced("unchanged").await;
+        office.synced("synced").await;
         office
     }
 
@@ -63,6 +63,7 @@ async fn the_post_took_effect_and_nobody_was_told() {
     one_termin("Lost", post().lose_answer(), 1).await;
     one_termin("Broken", post().answer_after(500, "Interner Fehler"), 1).await;
     one_termin("Slow", post().delay_after(Duration::from_millis(1250)), 1).await;
+    one_termin("Delayed", post().delay_before(Duration::from_millis(1250)), 1).await;
 }
 
 #[tokio::test]
@@ -131,6 +132,32 @@ async fn a_lawyer_s_equal_termin_during_the_quiet_time_is_held_not_guessed() {
 }
 
 #[tokio::test]
+async fn what_becomes_of_the_event_during_the_quiet_time_counts() {
+    for effect in [true, false] {
+        let office = Office::hasty().await;
+        let fault = if effect { post().lose_answer() } else { post().cut() };
+        let target = advosync_sandbox::Match::on(System::Advoware).request("POST", TERMINE);
+        let (edited, deleted) = (office.event(&event(4, "Bleibt")), office.event(&event(4, "Bleibt")));
+        let phase = if effect { advosync_sandbox::Phase::After } else { advosync_sandbox::Phase::Before };
+        // Twins, so that one is under way and the other waits, whichever it is.
+        office.world.sandbox.fault(fault);
+        let gate = office.world.sandbox.gate(target, phase);
+        let (ended, ()) = tokio::join!(office.run(SB, None, None), async {
+            gate.arrived().await;
+            office.employee(&edited, &json!({ "summary": "Geändert" }));
+            office.employee_deletes(&deleted);
+            gate.release();
+        });
+        assert!(matches!(ended, Ended::Done { .. }), "{ended:?}");
+        office.sync().await;
+        assert_eq!((office.termine().len(), office.events().len()), (1, 1), "{effect}: {:#?}", office.termine());
+        assert_eq!(office.termine()[0]["text"], "Geändert");
+        assert_eq!(office.world.redis.cli(&["HLEN", "ledger:calendar:SB:intents"]), "0");
+        office.is_in_step().await;
+    }
+}
+
+#[tokio::test]
 async fn an_insert_whose_answer_is_lost_makes_one_event() {
     for fault in [
         Fault::on(System::Google).post(EVENTS).once().lose_answer(),
@@ -149,29 +176,37 @@ async fn an_insert_whose_answer_is_lost_makes_one_event() {
     }
 }
 
-#[tokio::test]
-async fn an_update_and_a_deletion_whose_answers_are_lost_are_done_once() {
+/// An update and a deletion on each side, whose first attempts meet a fault.
+async fn done_once(name: &str, fault: impl Fn(Fault) -> Fault) {
     let office = Office::with(&HASTY).await;
     let numbers = [3, 4, 5, 6].map(|at| office.termin(&hour(at, &format!("Termin {at}"))));
     office.synced("synced").await;
     let ids = numbers.map(|number| office.event_id(number));
-    office.world.sandbox.fault(Fault::on(System::Google).put(EVENT).once().lose_answer());
-    office.world.sandbox.fault(Fault::on(System::Google).delete(EVENT).once().lose_answer());
+    office.world.sandbox.fault(fault(Fault::on(System::Google).put(EVENT).once()));
+    office.world.sandbox.fault(fault(Fault::on(System::Google).delete(EVENT).once()));
     office.lawyer(numbers[0], &json!({ "text": "Geändert" }));
     office.lawyer_deletes(numbers[1]);
     office.synced("synced").await;
-    assert_eq!(office.event_of(numbers[0])["summary"], "Geändert");
-    assert_eq!(office.events().len(), 3);
+    assert_eq!(office.event_of(numbers[0])["summary"], "Geändert", "{name}");
+    assert_eq!(office.events().len(), 3, "{name}");
 
-    office.world.sandbox.fault(Fault::on(System::Advoware).put(TERMINE).once().lose_answer());
-    office.world.sandbox.fault(Fault::on(System::Advoware).delete(TERMINE).once().lose_answer());
+    office.world.sandbox.fault(fault(Fault::on(System::Advoware).put(TERMINE).once()));
+    office.world.sandbox.fault(fault(Fault::on(System::Advoware).delete(TERMINE).once()));
     office.employee(&ids[2], &json!({ "summary": "Umbenannt" }));
     office.employee_deletes(&ids[3]);
     office.synced("synced").await;
-    assert_eq!(office.termin_of(numbers[2]).unwrap()["text"], "Umbenannt");
-    assert!(office.termin_of(numbers[3]).is_none());
-    assert_eq!(office.world.sandbox.faults_struck(), 4);
+    assert_eq!(office.termin_of(numbers[2]).unwrap()["text"], "Umbenannt", "{name}");
+    assert!(office.termin_of(numbers[3]).is_none(), "{name}");
+    assert_eq!(office.world.sandbox.faults_struck(), 4, "{name}");
     office.is_in_step().await;
+}
+
+#[tokio::test]
+async fn an_update_and_a_deletion_whose_answers_are_lost_are_done_once() {
+    done_once("lost", Fault::lose_answer).await;
+    done_once("cut", Fault::cut).await;
+    done_once("broken", |fault| fault.answer_after(500, "{}")).await;
+    done_once("down", |fault| fault.answer(503, "{}")).await;
 }
 
 #[tokio::test]

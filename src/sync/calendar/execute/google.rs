@@ -123,7 +123,11 @@ impl Step<'_> {
         let written = match self.sync.google.update(&self.calendar, &tie.event_id(), etag(&held), &body).await {
             Ok(written) => written,
             Err(google::Error::Changed { .. }) => return self.read_again(tie).await,
-            Err(google::Error::NotFound { .. }) => {
+            // A deleted event may be refused like one that is not ours to write (contract "Ids").
+            Err(error @ (google::Error::NotFound { .. } | google::Error::Forbidden { .. })) => {
+                if self.get_event(tie).await?.is_some() {
+                    return Err(google_problem(error));
+                }
                 self.settle(Delta { events: vec![(tie.event_id(), None)], ..Delta::default() }).await?;
                 return Err(Problem::Stale);
             }
