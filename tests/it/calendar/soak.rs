@@ -19,14 +19,12 @@ use crate::support::world::World;
 
 /// Processes at work.
 const WORKERS: usize = 3;
-/// One of them is killed this often, and replaced.
-const KILL_EVERY: Duration = Duration::from_secs(5);
 /// `advosync sync ALL`, this often.
-const SYNC_EVERY: Duration = Duration::from_secs(2);
+const SYNC_EVERY: Duration = Duration::from_millis(700);
 /// Google forgets every sync token this often.
 const FORGET_EVERY: Duration = Duration::from_secs(7);
 /// Somebody does something, this often.
-const ACT_EVERY: Duration = Duration::from_millis(40);
+const ACT_EVERY: Duration = Duration::from_millis(15);
 /// How long it may take until nothing is left to be done.
 const REST: Duration = Duration::from_mins(4);
 
@@ -48,6 +46,8 @@ struct Size {
     employees: usize,
     termine: usize,
     length: Duration,
+    /// A worker is killed this often, and replaced.
+    kill_every: Duration,
 }
 
 impl Size {
@@ -55,9 +55,12 @@ impl Size {
         match std::env::var("ADVOSYNC_SOAK_SECONDS") {
             Ok(text) => {
                 let length = Duration::from_secs(text.parse().expect("a number of seconds"));
-                Self { employees: 20, termine: 2_000, length }
+                Self { employees: 20, termine: 2_000, length, kill_every: Duration::from_secs(5) }
             }
-            Err(_) => Self { employees: 6, termine: 300, length: Duration::from_secs(20) },
+            Err(_) => {
+                let (length, kill_every) = (Duration::from_secs(20), Duration::from_millis(1_700));
+                Self { employees: 6, termine: 300, length, kill_every }
+            }
         }
     }
 }
@@ -73,11 +76,15 @@ async fn firm(employees: usize, seed: u64) -> (World, Vec<String>) {
     (world, kuerzel)
 }
 
-/// 5 % of all calls fail without an effect, 2 % of all answers are lost.
+/// 5 % of all calls fail without an effect, 2 % of all answers are lost, and a third take as long as they do over the
+/// internet, so that whoever is killed was at work.
 fn trouble(sandbox: &Sandbox) {
     for system in [System::Advoware, System::Google] {
         sandbox.fault(Fault::on(system).probability(0.05).answer(500, "a scripted fault"));
         sandbox.fault(Fault::on(system).probability(0.02).lose_answer());
+        for delayed in [Fault::delay_before, Fault::delay_after] {
+            sandbox.fault(delayed(Fault::on(system).probability(0.15), Duration::from_millis(60)));
+        }
     }
 }
 
@@ -129,7 +136,7 @@ async fn both_sides_agree_after_faults_kills_and_people_at_work() {
     (0..WORKERS).for_each(|_| world.start_worker());
     let begun = Instant::now();
     let (mut act, mut sync) = (tokio::time::interval(ACT_EVERY), tokio::time::interval(SYNC_EVERY));
-    let (mut kill, mut forget) = (tokio::time::interval(KILL_EVERY), tokio::time::interval(FORGET_EVERY));
+    let (mut kill, mut forget) = (tokio::time::interval(size.kill_every), tokio::time::interval(FORGET_EVERY));
     kill.tick().await;
     let mut killed = 0;
     while begun.elapsed() < size.length {
@@ -166,7 +173,7 @@ async fn both_sides_agree_after_faults_kills_and_people_at_work() {
     );
     let faults = Seen::of(&sandbox, &kuerzel).faults(&people.history);
     for fault in faults.iter().take(10) {
-        eprintln!("{fault}");
+        eprintln!("{fault}\n{}", people.history.story(&sandbox, fault));
     }
     assert!(faults.is_empty(), "{} faults with seed {seed}, the first of them above", faults.len());
     let stats = world.queue.stats(chrono::Utc::now()).await.unwrap();

@@ -119,6 +119,10 @@ impl Seen {
             *seen.entry((shown.token, on)).or_default() += 1;
         }
         for ((token, on), times) in seen.into_iter().filter(|(_, times)| *times > 1) {
+            // What the lawyer changes right after it was made may not be known again by who made it and was killed.
+            if times == 2 && history.was_met(&token, APART) {
+                continue;
+            }
             faults.push(format!("{token} is in Advoware {times} times {on:?}"));
         }
     }

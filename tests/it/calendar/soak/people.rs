@@ -1,9 +1,10 @@
 //! People at both sides who make, edit and delete appointments by chance, and what they did.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use advosync_sandbox::{Change, Effect, Fields, Sandbox, System, TERMINE};
-use chrono::{DateTime, Datelike as _, Days, NaiveDate, Utc};
+use chrono::{DateTime, Datelike as _, Days, NaiveDate, TimeDelta, Utc};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
@@ -93,6 +94,8 @@ pub struct History {
     pub deeds: Vec<Deed>,
     /// Tokens that the program wrote, and when.
     pub ours: Vec<(String, DateTime<Utc>)>,
+    /// Those of Termine that it made, and when.
+    pub posted: Vec<(String, DateTime<Utc>)>,
     /// Of Termine that were deleted and that had a copy made just before: calendar and token.
     pub orphans: BTreeSet<(String, String)>,
 }
@@ -109,6 +112,8 @@ impl History {
             )
         };
         self.ours = effects.iter().filter(is_ours).map(|it| (title(it), it.at)).collect();
+        let posts = |it: &&Effect| it.system == System::Advoware && it.change == Change::Create;
+        self.posted = effects.iter().filter(is_ours).filter(posts).map(|it| (title(it), it.at)).collect();
         let calendars: BTreeMap<String, String> =
             sandbox.people().google_calendars().iter().map(|it| (text(it, "id"), text(it, "summary"))).collect();
         for insert in effects.iter().filter(|it| it.system == System::Google && it.change == Change::Create) {
@@ -124,6 +129,63 @@ impl History {
                 self.orphans.insert((calendar[3..].to_owned(), title(insert)));
             }
         }
+    }
+
+    /// Whether the lawyer did something to an entry within this time after the program made a Termin of it.
+    pub fn was_met(&self, token: &str, within: TimeDelta) -> bool {
+        let of = |it: &&Deed| it.token == token && it.side == Side::Advoware;
+        self.deeds.iter().filter(of).any(|deed| {
+            let soon = |at: DateTime<Utc>| (TimeDelta::zero()..within).contains(&(deed.at - at));
+            self.posted.iter().any(|(of, at)| of == token && soon(*at))
+        })
+    }
+
+    /// Entries that may be there twice for that reason.
+    pub fn met(&self, within: TimeDelta) -> usize {
+        self.created.keys().filter(|token| self.was_met(token, within)).count()
+    }
+
+    /// All that happened to the entries that a fault names, for whoever looks for its reason.
+    pub fn story(&self, sandbox: &Sandbox, fault: &str) -> String {
+        let effects = sandbox.effects();
+        let mut told = String::new();
+        for token in
+            self.created.keys().filter(|it| fault.split(|c: char| !c.is_alphanumeric()).any(|word| word == **it))
+        {
+            let says = |fields: &Fields| {
+                let title = [text(fields, "text"), text(fields, "summary")].concat();
+                title.split(' ').next() == Some(token)
+            };
+            let keys: BTreeSet<&String> =
+                effects.iter().filter(|it| says(&it.body) || says(&it.changed)).map(|it| &it.key).collect();
+            for effect in effects.iter().filter(|it| keys.iter().any(|key| it.key.starts_with(*key))) {
+                let shown = [
+                    "text",
+                    "summary",
+                    "ort",
+                    "location",
+                    "datum",
+                    "uhrzeitVon",
+                    "start",
+                    "status",
+                    "turnus",
+                    "recurrence",
+                ];
+                let mut said = effect.changed.clone();
+                said.retain(|name, _| shown.contains(&name.as_str()));
+                let _ = writeln!(
+                    told,
+                    "    {} {:?} {:?} {} by {}: {}",
+                    effect.at.format("%T%.3f"),
+                    effect.system,
+                    effect.change,
+                    effect.key,
+                    effect.by,
+                    json!(said)
+                );
+            }
+        }
+        told
     }
 
     /// Whether a copy may be left although its Termin is gone.
