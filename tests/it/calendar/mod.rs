@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod google;
+mod interrupted;
 mod ledger;
 mod series;
 mod series_apart;

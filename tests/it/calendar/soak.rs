@@ -9,6 +9,7 @@ mod people;
 
 use std::time::{Duration, Instant};
 
+use advosync::queue::{Batch, Lane, Topic};
 use advosync_sandbox::{Fault, Options, Sandbox, System, TERMINE};
 use serde_json::json;
 
@@ -19,7 +20,7 @@ use crate::support::world::World;
 
 /// Processes at work.
 const WORKERS: usize = 3;
-/// `advosync sync ALL`, this often.
+/// All calendars are synced this often.
 const SYNC_EVERY: Duration = Duration::from_millis(700);
 /// Google forgets every sync token this often.
 const FORGET_EVERY: Duration = Duration::from_secs(7);
@@ -134,6 +135,10 @@ async fn both_sides_agree_after_faults_kills_and_people_at_work() {
     (0..size.termine).for_each(|_| drop(people.termin()));
     trouble(&sandbox);
     (0..WORKERS).for_each(|_| world.start_worker());
+    sync_all(&world).await;
+    // From now on as the schedule does: a process for each would leave people and workers little of this machine.
+    let (queue, keys) = (world.queue.clone(), ["ALL".to_owned()]);
+    let all = Batch::new(Topic::CalendarAll, Lane::Sweep, &keys, "soak");
     let begun = Instant::now();
     let (mut act, mut sync) = (tokio::time::interval(ACT_EVERY), tokio::time::interval(SYNC_EVERY));
     let (mut kill, mut forget) = (tokio::time::interval(size.kill_every), tokio::time::interval(FORGET_EVERY));
@@ -142,7 +147,7 @@ async fn both_sides_agree_after_faults_kills_and_people_at_work() {
     while begun.elapsed() < size.length {
         tokio::select! {
             _ = act.tick() => people.act(),
-            _ = sync.tick() => sync_all(&world).await,
+            _ = sync.tick() => drop(queue.enqueue(&all).await.unwrap()),
             _ = forget.tick() => sandbox.expire_sync_tokens(),
             _ = kill.tick() => {
                 world.kill_worker();

@@ -140,9 +140,13 @@ impl History {
         })
     }
 
-    /// Entries that may be there twice for that reason.
-    pub fn met(&self, within: TimeDelta) -> usize {
-        self.created.keys().filter(|token| self.was_met(token, within)).count()
+    /// In how many calendars the copy of a Termin was edited that the lawyer deleted: each edit beats the deletion, and each
+    /// employee gets a Termin of their own.
+    pub fn edited_beside_a_delete(&self, token: &str) -> usize {
+        let of = || self.deeds.iter().filter(|it| it.token == token);
+        let deleted = of().any(|it| it.side == Side::Advoware && it.what == What::Delete);
+        let edits = of().filter(|it| matches!((&it.side, &it.what), (Side::Google(_), What::Edit(..))));
+        if deleted { edits.map(|it| format!("{:?}", it.side)).collect::<BTreeSet<_>>().len() } else { 0 }
     }
 
     /// All that happened to the entries that a fault names, for whoever looks for its reason.
@@ -256,13 +260,18 @@ impl<'a> People<'a> {
             10..12 => ("ALLE".to_owned(), String::new()),
             _ => (owner.clone(), owner.clone()),
         };
-        let weekly = self.dice.random_range(0..12) == 0;
+        let (weekly, whole) = match self.dice.random_range(0..24) {
+            0 | 1 => (true, false),
+            2 | 3 => (false, true),
+            _ => (false, false),
+        };
         let weeks = if weekly { self.dice.random_range(2..6) } else { 1 };
         let days: Vec<_> = (0..weeks).map(|week| on + Days::new(week * 7)).collect();
         let token = self.token(if weekly { Kind::Simple } else { Kind::Single }, anwalt != sb, days.clone());
         let values = json!({ "text": format!("{token} Termin"), "notiz": format!("Notiz zu {token}"), "ort": "Büro",
-            "datum": on, "uhrzeitVon": format!("{hour:02}:00:00"), "uhrzeitBis": format!("{:02}:00:00", hour + 1),
-            "datumBis": days.last(), "dauertermin": i64::from(weekly), "turnus": i64::from(weekly),
+            "datum": on, "uhrzeitVon": if whole { "00:00:00".to_owned() } else { format!("{hour:02}:00:00") },
+            "uhrzeitBis": if whole { "23:59:59".to_owned() } else { format!("{:02}:00:00", hour + 1) },
+            "datumBis": days.last(), "dauertermin": i64::from(weekly || whole), "turnus": i64::from(weekly),
             "turnusArt": if weekly { 2 } else { 0 }, "anwalt": anwalt, "sb": sb });
         self.sandbox.people().lawyer_create(TERMINE, &values).unwrap()
     }
@@ -280,6 +289,7 @@ impl<'a> People<'a> {
                 (Kind::Complex, recurring("", on, hour, &[&rule]))
             }
             1 => (Kind::Simple, recurring("", on, hour, &["RRULE:FREQ=WEEKLY;COUNT=3"])),
+            2 => (Kind::Single, json!({ "start": { "date": on }, "end": { "date": on + Days::new(2) } })),
             _ => (Kind::Single, json!({ "start": at(on, hour), "end": at(on, hour + 1) })),
         };
         if !self.sandbox.people().google_calendars().iter().any(|it| text(it, "summary") == calendar) {
@@ -324,7 +334,8 @@ impl<'a> People<'a> {
     fn lawyer_edits(&mut self) {
         let Some((termin, token, kind, on)) = self.a_termin() else { return };
         let recurs = termin["turnus"].as_i64().unwrap_or(0) > 0;
-        let (field, value) = self.edit(&token, !recurs);
+        // What lasts the whole day has no hour.
+        let (field, value) = self.edit(&token, termin["dauertermin"] != 1);
         let values = match field {
             Field::Text => json!({ "text": value }),
             Field::Ort => json!({ "ort": value }),
@@ -355,12 +366,15 @@ impl<'a> People<'a> {
         let zero = |ahead| day(ahead).and_time(chrono::NaiveTime::MIN).and_utc();
         let all = self.sandbox.people().google_instances(&calendar, zero(0), zero(150));
         let event = self.one(&all)?;
-        let on = event["start"]["dateTime"].as_str()?.get(..10)?.parse().ok()?;
+        let start = &event["start"];
+        let on = start["dateTime"].as_str().or(start["date"].as_str())?.get(..10)?.parse().ok()?;
         let series = event.get("recurringEventId").and_then(Value::as_str);
-        // An instance of what recurs simply is seldom touched: that takes the whole of it apart.
+        // An instance of what recurs simply is seldom touched, since that takes the whole of it apart; and seldom the whole of
+        // what recurs otherwise.
         let simple = self.history.created.get(&token(&text(&event, "summary")))?.kind == Kind::Simple;
+        let whole = self.dice.random_range(0..8) < if simple { 6 } else { 1 };
         match series {
-            Some(series) if simple && self.dice.random_range(0..4) > 0 => {
+            Some(series) if whole => {
                 let whole = self.sandbox.people().google_get(&calendar, series)?;
                 Some((calendar, series.to_owned(), None, whole))
             }
@@ -372,7 +386,8 @@ impl<'a> People<'a> {
     fn employee_edits(&mut self) {
         let Some((calendar, id, on, event)) = self.an_event() else { return };
         let token = token(&text(&event, "summary"));
-        let (field, value) = self.edit(&token, !event.contains_key("recurrence"));
+        let (field, value) =
+            self.edit(&token, !event.contains_key("recurrence") && event["start"]["dateTime"].is_string());
         let values = match field {
             Field::Text => json!({ "summary": value }),
             Field::Ort => json!({ "location": value }),
