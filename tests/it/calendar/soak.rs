@@ -53,16 +53,12 @@ struct Size {
 
 impl Size {
     fn chosen() -> Self {
-        match std::env::var("ADVOSYNC_SOAK_SECONDS") {
-            Ok(text) => {
-                let length = Duration::from_secs(text.parse().expect("a number of seconds"));
-                Self { employees: 20, termine: 2_000, length, kill_every: Duration::from_secs(5) }
-            }
-            Err(_) => {
-                let (length, kill_every) = (Duration::from_secs(20), Duration::from_millis(1_700));
-                Self { employees: 6, termine: 300, length, kill_every }
-            }
+        if let Ok(text) = std::env::var("ADVOSYNC_SOAK_SECONDS") {
+            let length = Duration::from_secs(text.parse().expect("a number of seconds"));
+            return Self { employees: 20, termine: 2_000, length, kill_every: Duration::from_secs(5) };
         }
+        let (length, kill_every) = (Duration::from_secs(20), Duration::from_millis(1_700));
+        Self { employees: 6, termine: 300, length, kill_every }
     }
 }
 
@@ -100,7 +96,7 @@ async fn round(world: &World) -> usize {
     sync_all(world).await;
     let by = Instant::now() + REST;
     loop {
-        let stats = world.queue.stats(chrono::Utc::now()).await.unwrap().flows["calendar"].clone();
+        let stats = world.queue.stats(chrono::Utc::now()).await.unwrap().flows["calendar"];
         if stats.ready + stats.sweep + stats.running + stats.parked + stats.scheduled == 0 {
             break;
         }
@@ -132,7 +128,9 @@ async fn both_sides_agree_after_faults_kills_and_people_at_work() {
     let (mut world, kuerzel) = firm(size.employees, seed).await;
     let sandbox = world.sandbox.clone();
     let mut people = People::new(&sandbox, &kuerzel, seed);
-    (0..size.termine).for_each(|_| drop(people.termin()));
+    for _ in 0..size.termine {
+        people.termin();
+    }
     trouble(&sandbox);
     (0..WORKERS).for_each(|_| world.start_worker());
     sync_all(&world).await;

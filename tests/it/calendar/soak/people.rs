@@ -218,7 +218,9 @@ impl<'a> People<'a> {
     /// Somebody does something.
     pub fn act(&mut self) {
         match self.dice.random_range(0..100) {
-            0..20 => drop(self.termin()),
+            0..20 => {
+                self.termin();
+            }
             20..35 => self.event(),
             35..65 => self.lawyer_edits(),
             65..92 => self.employee_edits(),
