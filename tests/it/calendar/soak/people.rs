@@ -12,6 +12,9 @@ use serde_json::{Value, json};
 use super::check::{text, token};
 use crate::calendar::series_support::{at, day, recurring};
 
+/// The number of the first Termin.
+const FIRST: i64 = 5001;
+
 /// Where something was done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Side {
@@ -204,6 +207,8 @@ pub struct People<'a> {
     kuerzel: Vec<String>,
     dice: StdRng,
     made: usize,
+    /// The latest Termin that the lawyer made.
+    last: i64,
     /// What they did.
     pub history: History,
 }
@@ -212,7 +217,7 @@ impl<'a> People<'a> {
     /// With nothing done.
     pub fn new(sandbox: &'a Sandbox, kuerzel: &[String], seed: u64) -> Self {
         let dice = StdRng::seed_from_u64(seed);
-        Self { sandbox, kuerzel: kuerzel.to_vec(), dice, made: 0, history: History::default() }
+        Self { sandbox, kuerzel: kuerzel.to_vec(), dice, made: 0, last: FIRST, history: History::default() }
     }
 
     /// Somebody does something.
@@ -275,7 +280,8 @@ impl<'a> People<'a> {
             "uhrzeitBis": if whole { "23:59:59".to_owned() } else { format!("{:02}:00:00", hour + 1) },
             "datumBis": days.last(), "dauertermin": i64::from(weekly || whole), "turnus": i64::from(weekly),
             "turnusArt": if weekly { 2 } else { 0 }, "anwalt": anwalt, "sb": sb });
-        self.sandbox.people().lawyer_create(TERMINE, &values).unwrap()
+        self.last = self.sandbox.people().lawyer_create(TERMINE, &values).unwrap();
+        self.last
     }
 
     /// An employee makes an event.
@@ -325,8 +331,11 @@ impl<'a> People<'a> {
     }
 
     fn a_termin(&mut self) -> Option<(Fields, String, Kind, NaiveDate)> {
-        let all = self.sandbox.people().advoware_list(TERMINE);
-        let termin = self.one(&all)?;
+        // A look at all of them would take longer than everything else.
+        let termin = (0..50).find_map(|_| {
+            let number = self.dice.random_range(FIRST..=self.last + 50);
+            self.sandbox.people().advoware_get(TERMINE, number)
+        })?;
         let token = token(&text(&termin, "text"));
         let on = text(&termin, "datum").get(..10)?.parse().ok()?;
         let kind = self.history.created.get(&token)?.kind;
@@ -362,54 +371,63 @@ impl<'a> People<'a> {
         }
     }
 
-    /// One that an employee sees: an event, a whole series, or one instance.
-    fn an_event(&mut self) -> Option<(String, String, Option<NaiveDate>, Fields)> {
+    /// One that an employee sees: an event, a whole series, or, with a day, one instance.
+    fn an_event(&mut self) -> Option<(String, Fields, Option<NaiveDate>)> {
         let calendar = format!("AW-{}", self.kuerzel());
-        let zero = |ahead| day(ahead).and_time(chrono::NaiveTime::MIN).and_utc();
-        let all = self.sandbox.people().google_instances(&calendar, zero(0), zero(150));
+        let all = self.sandbox.people().google_events(&calendar);
         let event = self.one(&all)?;
-        let start = &event["start"];
-        let on = start["dateTime"].as_str().or(start["date"].as_str())?.get(..10)?.parse().ok()?;
-        let series = event.get("recurringEventId").and_then(Value::as_str);
+        if event.contains_key("recurringEventId") {
+            let on = event["start"]["dateTime"].as_str()?.get(..10)?.parse().ok()?;
+            return Some((calendar, event, Some(on)));
+        }
+        if !event.contains_key("recurrence") {
+            return Some((calendar, event, None));
+        }
+        let made = self.history.created.get(&token(&text(&event, "summary")))?;
+        let days: Vec<NaiveDate> = made.days.iter().copied().collect();
         // An instance of what recurs simply is seldom touched, since that takes the whole of it apart; and seldom the whole of
         // what recurs otherwise.
-        let simple = self.history.created.get(&token(&text(&event, "summary")))?.kind == Kind::Simple;
-        let whole = self.dice.random_range(0..8) < if simple { 6 } else { 1 };
-        match series {
-            Some(series) if whole => {
-                let whole = self.sandbox.people().google_get(&calendar, series)?;
-                Some((calendar, series.to_owned(), None, whole))
-            }
-            Some(_) => Some((calendar, text(&event, "id"), Some(on), event)),
-            None => Some((calendar, text(&event, "id"), None, event)),
-        }
+        let whole = self.dice.random_range(0..8) < if made.kind == Kind::Simple { 6 } else { 1 };
+        let on = if whole { None } else { self.one(&days) };
+        Some((calendar, event, on))
     }
 
     fn employee_edits(&mut self) {
-        let Some((calendar, id, on, event)) = self.an_event() else { return };
+        let Some((calendar, event, on)) = self.an_event() else { return };
         let token = token(&text(&event, "summary"));
+        let timed = event["start"]["dateTime"].as_str();
+        let its_day = on.or_else(|| timed?.get(..10)?.parse().ok());
         let (field, value) =
-            self.edit(&token, !event.contains_key("recurrence") && event["start"]["dateTime"].is_string());
-        let values = match field {
-            Field::Text => json!({ "summary": value }),
-            Field::Ort => json!({ "location": value }),
-            Field::Hour => {
-                let Some(day) = event["start"]["dateTime"].as_str().and_then(|at| at[..10].parse().ok()) else {
-                    return;
-                };
+            self.edit(&token, its_day.is_some() && (on.is_some() || !event.contains_key("recurrence")));
+        let values = match (field, its_day) {
+            (Field::Text, _) => json!({ "summary": value }),
+            (Field::Ort, _) => json!({ "location": value }),
+            (Field::Hour, None) => return,
+            (Field::Hour, Some(day)) => {
                 let hour: u32 = value.parse().unwrap();
                 json!({ "start": at(day, hour), "end": at(day, hour + 1) })
             }
         };
-        if self.sandbox.people().google_update(&calendar, &id, &values).is_ok() {
+        let (people, id) = (self.sandbox.people(), text(&event, "id"));
+        let done = match on.filter(|_| event.contains_key("recurrence")) {
+            Some(day) => people.google_edit_instance(&calendar, &id, day, &values),
+            None => people.google_update(&calendar, &id, &values),
+        };
+        // One that was cancelled cannot be edited.
+        if done.is_ok() {
             self.note(&token, on, Side::Google(calendar), What::Edit(field, value));
         }
     }
 
     fn employee_deletes(&mut self) {
-        let Some((calendar, id, on, event)) = self.an_event() else { return };
+        let Some((calendar, event, on)) = self.an_event() else { return };
         let token = token(&text(&event, "summary"));
-        if self.sandbox.people().google_delete(&calendar, &id).is_ok() {
+        let (people, id) = (self.sandbox.people(), text(&event, "id"));
+        let done = match on.filter(|_| event.contains_key("recurrence")) {
+            Some(day) => people.google_cancel_instance(&calendar, &id, day),
+            None => people.google_delete(&calendar, &id),
+        };
+        if done.is_ok() {
             self.note(&token, on, Side::Google(calendar), What::Delete);
         }
     }
