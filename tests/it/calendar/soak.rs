@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use advosync::queue::{Batch, Lane, Topic};
 use advosync_sandbox::{Fault, Options, Sandbox, System, TERMINE};
+use chrono::TimeDelta;
 use serde_json::json;
 
 use self::check::Seen;
@@ -49,16 +50,18 @@ struct Size {
     length: Duration,
     /// A worker is killed this often, and replaced.
     kill_every: Duration,
+    /// [`History::apart`], seconds.
+    apart: i64,
 }
 
 impl Size {
     fn chosen() -> Self {
         if let Ok(text) = std::env::var("ADVOSYNC_SOAK_SECONDS") {
             let length = Duration::from_secs(text.parse().expect("a number of seconds"));
-            return Self { employees: 20, termine: 2_000, length, kill_every: Duration::from_secs(5) };
+            return Self { employees: 20, termine: 2_000, length, kill_every: Duration::from_secs(5), apart: 45 };
         }
         let (length, kill_every) = (Duration::from_secs(20), Duration::from_millis(1_700));
-        Self { employees: 6, termine: 300, length, kill_every }
+        Self { employees: 6, termine: 300, length, kill_every, apart: 10 }
     }
 }
 
@@ -127,7 +130,7 @@ async fn both_sides_agree_after_faults_kills_and_people_at_work() {
     println!("ADVOSYNC_SOAK_SEED={seed}");
     let (mut world, kuerzel) = firm(size.employees, seed).await;
     let sandbox = world.sandbox.clone();
-    let mut people = People::new(&sandbox, &kuerzel, seed);
+    let mut people = People::new(&sandbox, &kuerzel, seed, TimeDelta::seconds(size.apart));
     for _ in 0..size.termine {
         people.termin();
     }
@@ -188,7 +191,7 @@ async fn both_sides_agree_after_faults_kills_and_people_at_work() {
 async fn the_checker_sees_what_is_double_lost_or_different() {
     let (mut world, kuerzel) = firm(3, 1).await;
     let sandbox = world.sandbox.clone();
-    let mut people = People::new(&sandbox, &kuerzel, 1);
+    let mut people = People::new(&sandbox, &kuerzel, 1, TimeDelta::seconds(10));
     let numbers: Vec<i64> = (0..12).map(|_| people.termin()).collect();
     world.start_worker();
     rest(&world).await;

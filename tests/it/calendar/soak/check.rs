@@ -9,10 +9,6 @@ use serde_json::Value;
 use super::people::{Deed, Field, History, Kind, Side, What};
 use crate::calendar::series_support::day;
 
-/// Two things that happen to one entry within this time may meet in one run, or in one that was killed: who wins then is
-/// told elsewhere, and here only that both sides agree.
-const APART: TimeDelta = TimeDelta::seconds(10);
-
 /// An appointment, as a person reads it at either side.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Shown {
@@ -120,7 +116,7 @@ impl Seen {
         }
         for ((token, on), times) in seen.into_iter().filter(|(_, times)| *times > 1) {
             // What the lawyer changes right after it was made may not be known again by who made it and was killed.
-            if times == 2 && history.was_met(&token, APART) || times <= history.edited_beside_a_delete(&token) {
+            if times == 2 && history.was_met(&token) || times <= history.edited_beside_a_delete(&token) {
                 continue;
             }
             faults.push(format!("{token} is in Advoware {times} times {on:?}"));
@@ -158,13 +154,13 @@ impl Seen {
 /// What is certain of an entry that does not recur.
 fn single(history: &History, token: &str, shared: bool, deeds: &[&Deed], found: &[Shown]) -> Option<String> {
     if let [Deed { what: What::Delete, side, at, .. }] = deeds {
-        let ours = |it: &&(String, DateTime<Utc>)| it.0 == *token && it.1 <= *at && *at - it.1 < APART;
+        let ours = |it: &&(String, DateTime<Utc>)| it.0 == *token && it.1 <= *at && *at - it.1 < history.apart;
         let calm = !history.ours.iter().any(|it| ours(&it));
         let gone = *side == Side::Advoware || !shared;
         return (gone && calm && !found.is_empty()).then(|| format!("{token} was deleted and is there: {found:?}"));
     }
     let [shown] = found else { return None };
-    if deeds.iter().any(|it| it.what == What::Delete) || !alone(deeds) {
+    if deeds.iter().any(|it| it.what == What::Delete) || !alone(deeds, history.apart) {
         return None;
     }
     for field in [Field::Text, Field::Ort, Field::Hour] {
@@ -186,9 +182,9 @@ fn single(history: &History, token: &str, shared: bool, deeds: &[&Deed], found: 
 }
 
 /// Whether all edits were made at one side, and none while another may still have been under way.
-fn alone(deeds: &[&Deed]) -> bool {
+fn alone(deeds: &[&Deed], apart: TimeDelta) -> bool {
     let one_side = deeds.windows(2).all(|two| two[0].side == two[1].side);
-    one_side && deeds.windows(2).all(|two| two[1].at - two[0].at >= APART)
+    one_side && deeds.windows(2).all(|two| two[1].at - two[0].at >= apart)
 }
 
 /// The appointments that a Termin stands for.

@@ -91,6 +91,9 @@ pub struct Made {
 /// All that people did, and when the program wrote what.
 #[derive(Debug, Default)]
 pub struct History {
+    /// Two things that happen to one entry within this time may meet in one run, or in one that was killed: who wins then is
+    /// told elsewhere, and here only that both sides agree. As long as a run and its repetition may take.
+    pub apart: TimeDelta,
     /// Entries by token.
     pub created: BTreeMap<String, Made>,
     /// What was done to them, in order.
@@ -126,7 +129,7 @@ impl History {
                 it.system == System::Advoware && it.change == Change::Delete && it.key == number && it.by == "lawyer"
             };
             let deleted = effects.iter().find(gone);
-            let at_once = deleted.is_some_and(|it| (it.at - insert.at).num_seconds().abs() < 10);
+            let at_once = deleted.is_some_and(|it| (it.at - insert.at).abs() < self.apart);
             let calendar = insert.key.split('/').next().and_then(|id| calendars.get(id));
             if let Some(calendar) = calendar.filter(|_| at_once) {
                 self.orphans.insert((calendar[3..].to_owned(), title(insert)));
@@ -134,11 +137,11 @@ impl History {
         }
     }
 
-    /// Whether the lawyer did something to an entry within this time after the program made a Termin of it.
-    pub fn was_met(&self, token: &str, within: TimeDelta) -> bool {
+    /// Whether the lawyer did something to an entry right after the program made a Termin of it.
+    pub fn was_met(&self, token: &str) -> bool {
         let of = |it: &&Deed| it.token == token && it.side == Side::Advoware;
         self.deeds.iter().filter(of).any(|deed| {
-            let soon = |at: DateTime<Utc>| (TimeDelta::zero()..within).contains(&(deed.at - at));
+            let soon = |at: DateTime<Utc>| (TimeDelta::zero()..self.apart).contains(&(deed.at - at));
             self.posted.iter().any(|(of, at)| of == token && soon(*at))
         })
     }
@@ -215,9 +218,10 @@ pub struct People<'a> {
 
 impl<'a> People<'a> {
     /// With nothing done.
-    pub fn new(sandbox: &'a Sandbox, kuerzel: &[String], seed: u64) -> Self {
+    pub fn new(sandbox: &'a Sandbox, kuerzel: &[String], seed: u64, apart: TimeDelta) -> Self {
+        let history = History { apart, ..History::default() };
         let dice = StdRng::seed_from_u64(seed);
-        Self { sandbox, kuerzel: kuerzel.to_vec(), dice, made: 0, last: FIRST, history: History::default() }
+        Self { sandbox, kuerzel: kuerzel.to_vec(), dice, made: 0, last: FIRST, history }
     }
 
     /// Somebody does something.
