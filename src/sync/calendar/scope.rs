@@ -41,6 +41,6 @@ pub struct Scope {
     pub window: Window,
     /// Whether a person has confirmed the deletions that were held back.
     pub confirm_deletions: bool,
-    /// Whether the ledger knew nothing of this calendar when the run began: then what looks alike may be the same (C5).
+    /// Whether a ledger that was lost may have known pairs of this calendar: then what looks alike may be the same (C5).
     pub first_contact: bool,
 }

@@ -48,6 +48,7 @@ fn instance() -> Tie {
 /// One of everything.
 fn all() -> Known {
     let state = State {
+        found: true,
         calendar: Some("sb@group".into()),
         sync_token: Some("token==".into()),
         creating_since: Some("2026-12-01T09:00:00Z".parse().unwrap()),

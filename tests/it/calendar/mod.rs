@@ -11,6 +11,7 @@ mod crash;
 mod deletions;
 mod first_sync;
 mod google;
+mod interrupted;
 mod ledger;
 mod modes;
 mod odd;

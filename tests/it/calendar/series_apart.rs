@@ -131,7 +131,7 @@ const NARROW: [(&str, &str); 2] = [("CALENDAR_SYNC_PAST", "30d"), ("CALENDAR_SYN
 
 #[tokio::test]
 async fn a_series_of_advoware_is_taken_apart_when_an_instance_is_moved() {
-    let office = Office::with("SB", &NARROW).await;
+    let mut office = Office::with("SB", &NARROW).await;
     // Its days are `first` and every seventh day after it; the window takes in the tenth of them from -7 on.
     let first = day(-70);
     let number = weekly(&office, first, "SB");
@@ -165,6 +165,59 @@ async fn a_series_of_advoware_is_taken_apart_when_an_instance_is_moved() {
     office.synced().await;
     assert_eq!(shown(&office, "Sondersitzung"), [day(21)]);
     office.unchanged().await;
+
+    office.lose_ledger();
+    office.unchanged_after_loss().await;
+    // A window that reaches further back takes more out of what is left of the series, and doubles none.
+    office.restart_with("CALENDAR_SYNC_PAST", "50d").await;
+    office.synced().await;
+    assert_eq!(whole(&office), shown_within(&office, -50));
+    office.unchanged().await;
+    office.restart_with("CALENDAR_SYNC_PAST", "100d").await;
+    office.synced().await;
+    assert_eq!(whole(&office), shown_within(&office, -100));
+    assert!(office.get(number).is_none(), "nothing is left of it");
+    office.unchanged().await;
+}
+
+/// The days of all single Termine.
+fn whole(office: &Office) -> Vec<NaiveDate> {
+    let mut days: Vec<_> = office.termine().iter().filter(|it| it["turnus"] == 0).map(date_of).collect();
+    days.sort();
+    days
+}
+
+/// The days of all that the employee sees from a day to the end of the window.
+fn shown_within(office: &Office, from: i64) -> Vec<NaiveDate> {
+    let mut days = [shown(office, "Jour fixe"), shown(office, "Sondersitzung")].concat();
+    days.retain(|it| (day(from)..=day(60)).contains(it));
+    days.sort();
+    days
+}
+
+#[tokio::test]
+async fn a_series_of_advoware_is_taken_apart_when_its_rule_is_changed_beyond_it() {
+    let office = Office::with("SB", &NARROW).await;
+    let first = day(3);
+    let number = weekly(&office, first, "SB");
+    office.synced().await;
+    let id = office.event_of(number)["id"].as_str().unwrap().to_owned();
+    let people = office.world.sandbox.people();
+    let rule = format!("RRULE:FREQ=WEEKLY;BYDAY={},{};COUNT=5", code(first), code(later(first, 2)));
+    people.google_change_rule("AW-SB", &id, &[&rule]).unwrap();
+    office.synced().await;
+    assert!(office.get(number).is_none());
+    assert_eq!(office.days("Jour fixe"), [0, 2, 7, 9, 14].map(|days| later(first, days)));
+    office.unchanged().await;
+
+    // Made simple again, it stays in single Termine: what they hold beyond it is not lost.
+    let before: Vec<Value> = office.termine().iter().map(|it| it["frNr"].clone()).collect();
+    people.google_change_rule("AW-SB", &id, &["RRULE:FREQ=WEEKLY;COUNT=4"]).unwrap();
+    office.synced().await;
+    assert_eq!(office.days("Jour fixe"), [0, 7, 14, 21].map(|days| later(first, days)));
+    let kept = office.termine().iter().filter(|it| before.contains(&it["frNr"])).count();
+    assert_eq!(kept, 3, "those that are in both are the same");
+    office.unchanged().await;
 }
 
 #[tokio::test]
@@ -189,21 +242,24 @@ async fn a_series_within_the_window_is_deleted_once_it_is_taken_apart() {
 }
 
 #[tokio::test]
-async fn an_exception_of_a_shared_series_is_undone_and_reported() {
+async fn exceptions_of_shared_series_are_undone_and_reported() {
     let office = Office::with("SB", &NARROW).await;
+    let people = office.world.sandbox.people();
     let first = day(3);
-    let number = weekly(&office, first, "XY");
-    let before = office.get(number);
+    let (second, numbers) = (later(first, 7), [(); 2].map(|()| weekly(&office, first, "XY")));
+    let before = office.termine();
     office.synced().await;
-    let id = office.event_of(number)["id"].as_str().unwrap().to_owned();
-    office.world.sandbox.people().google_cancel_instance("AW-SB", &id, later(first, 7)).unwrap();
+    let ids = numbers.map(|number| office.event_of(number)["id"].as_str().unwrap().to_owned());
+    people.google_cancel_instance("AW-SB", &ids[0], second).unwrap();
+    let edit = json!({ "start": at(later(second, 1), 15), "end": at(later(second, 1), 16) });
+    people.google_edit_instance("AW-SB", &ids[1], second, &edit).unwrap();
     let detail = office.synced().await;
-    assert!(detail["undone"].to_string().contains(&number.to_string()), "{detail}");
-    assert_eq!(office.get(number), before, "the shared Termin stays as it is");
-    assert_eq!(office.termine().len(), 1);
-    let seen: Vec<NaiveDate> = shown(&office, "Jour fixe").into_iter().filter(|it| *it <= day(60)).collect();
-    assert!(seen.contains(&later(first, 7)), "{seen:?}");
-    assert_eq!(seen.iter().filter(|it| **it == first).count(), 1, "one copy: {seen:?}");
+    assert!(numbers.iter().all(|number| detail["undone"].to_string().contains(&number.to_string())), "{detail}");
+    assert_eq!(office.termine(), before, "the shared Termine stay as they are");
+    let mut seen = shown(&office, "Jour fixe");
+    seen.retain(|it| *it <= later(first, 14));
+    let twice = [first, first, second, second, later(first, 14), later(first, 14)];
+    assert_eq!(seen, twice, "one copy of each, without exceptions");
     office.unchanged().await;
 }
 

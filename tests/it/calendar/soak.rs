@@ -9,7 +9,9 @@ mod people;
 
 use std::time::{Duration, Instant};
 
+use advosync::queue::{Batch, Lane, Topic};
 use advosync_sandbox::{Fault, Options, Sandbox, System, TERMINE};
+use chrono::TimeDelta;
 use serde_json::json;
 
 use self::check::Seen;
@@ -19,14 +21,12 @@ use crate::support::world::World;
 
 /// Processes at work.
 const WORKERS: usize = 3;
-/// One of them is killed this often, and replaced.
-const KILL_EVERY: Duration = Duration::from_secs(5);
-/// `advosync sync ALL`, this often.
-const SYNC_EVERY: Duration = Duration::from_secs(2);
+/// All calendars are synced this often.
+const SYNC_EVERY: Duration = Duration::from_millis(700);
 /// Google forgets every sync token this often.
 const FORGET_EVERY: Duration = Duration::from_secs(7);
 /// Somebody does something, this often.
-const ACT_EVERY: Duration = Duration::from_millis(40);
+const ACT_EVERY: Duration = Duration::from_millis(15);
 /// How long it may take until nothing is left to be done.
 const REST: Duration = Duration::from_mins(4);
 
@@ -48,17 +48,20 @@ struct Size {
     employees: usize,
     termine: usize,
     length: Duration,
+    /// A worker is killed this often, and replaced.
+    kill_every: Duration,
+    /// [`History::apart`], seconds.
+    apart: i64,
 }
 
 impl Size {
     fn chosen() -> Self {
-        match std::env::var("ADVOSYNC_SOAK_SECONDS") {
-            Ok(text) => {
-                let length = Duration::from_secs(text.parse().expect("a number of seconds"));
-                Self { employees: 20, termine: 2_000, length }
-            }
-            Err(_) => Self { employees: 6, termine: 300, length: Duration::from_secs(20) },
+        if let Ok(text) = std::env::var("ADVOSYNC_SOAK_SECONDS") {
+            let length = Duration::from_secs(text.parse().expect("a number of seconds"));
+            return Self { employees: 20, termine: 2_000, length, kill_every: Duration::from_secs(5), apart: 45 };
         }
+        let (length, kill_every) = (Duration::from_secs(20), Duration::from_millis(1_700));
+        Self { employees: 6, termine: 300, length, kill_every, apart: 10 }
     }
 }
 
@@ -73,11 +76,15 @@ async fn firm(employees: usize, seed: u64) -> (World, Vec<String>) {
     (world, kuerzel)
 }
 
-/// 5 % of all calls fail without an effect, 2 % of all answers are lost.
+/// 5 % of all calls fail without an effect, 2 % of all answers are lost, and a third take as long as they do over the
+/// internet, so that whoever is killed was at work.
 fn trouble(sandbox: &Sandbox) {
     for system in [System::Advoware, System::Google] {
         sandbox.fault(Fault::on(system).probability(0.05).answer(500, "a scripted fault"));
         sandbox.fault(Fault::on(system).probability(0.02).lose_answer());
+        for delayed in [Fault::delay_before, Fault::delay_after] {
+            sandbox.fault(delayed(Fault::on(system).probability(0.15), Duration::from_millis(60)));
+        }
     }
 }
 
@@ -92,7 +99,7 @@ async fn round(world: &World) -> usize {
     sync_all(world).await;
     let by = Instant::now() + REST;
     loop {
-        let stats = world.queue.stats(chrono::Utc::now()).await.unwrap().flows["calendar"].clone();
+        let stats = world.queue.stats(chrono::Utc::now()).await.unwrap().flows["calendar"];
         if stats.ready + stats.sweep + stats.running + stats.parked + stats.scheduled == 0 {
             break;
         }
@@ -123,19 +130,25 @@ async fn both_sides_agree_after_faults_kills_and_people_at_work() {
     println!("ADVOSYNC_SOAK_SEED={seed}");
     let (mut world, kuerzel) = firm(size.employees, seed).await;
     let sandbox = world.sandbox.clone();
-    let mut people = People::new(&sandbox, &kuerzel, seed);
-    (0..size.termine).for_each(|_| drop(people.termin()));
+    let mut people = People::new(&sandbox, &kuerzel, seed, TimeDelta::seconds(size.apart));
+    for _ in 0..size.termine {
+        people.termin();
+    }
     trouble(&sandbox);
     (0..WORKERS).for_each(|_| world.start_worker());
+    sync_all(&world).await;
+    // From now on as the schedule does: a process for each would leave people and workers little of this machine.
+    let (queue, keys) = (world.queue.clone(), ["ALL".to_owned()]);
+    let all = Batch::new(Topic::CalendarAll, Lane::Sweep, &keys, "soak");
     let begun = Instant::now();
     let (mut act, mut sync) = (tokio::time::interval(ACT_EVERY), tokio::time::interval(SYNC_EVERY));
-    let (mut kill, mut forget) = (tokio::time::interval(KILL_EVERY), tokio::time::interval(FORGET_EVERY));
+    let (mut kill, mut forget) = (tokio::time::interval(size.kill_every), tokio::time::interval(FORGET_EVERY));
     kill.tick().await;
     let mut killed = 0;
     while begun.elapsed() < size.length {
         tokio::select! {
             _ = act.tick() => people.act(),
-            _ = sync.tick() => sync_all(&world).await,
+            _ = sync.tick() => drop(queue.enqueue(&all).await.unwrap()),
             _ = forget.tick() => sandbox.expire_sync_tokens(),
             _ = kill.tick() => {
                 world.kill_worker();
@@ -166,7 +179,7 @@ async fn both_sides_agree_after_faults_kills_and_people_at_work() {
     );
     let faults = Seen::of(&sandbox, &kuerzel).faults(&people.history);
     for fault in faults.iter().take(10) {
-        eprintln!("{fault}");
+        eprintln!("{fault}\n{}", people.history.story(&sandbox, fault));
     }
     assert!(faults.is_empty(), "{} faults with seed {seed}, the first of them above", faults.len());
     let stats = world.queue.stats(chrono::Utc::now()).await.unwrap();
@@ -178,7 +191,7 @@ async fn both_sides_agree_after_faults_kills_and_people_at_work() {
 async fn the_checker_sees_what_is_double_lost_or_different() {
     let (mut world, kuerzel) = firm(3, 1).await;
     let sandbox = world.sandbox.clone();
-    let mut people = People::new(&sandbox, &kuerzel, 1);
+    let mut people = People::new(&sandbox, &kuerzel, 1, TimeDelta::seconds(10));
     let numbers: Vec<i64> = (0..12).map(|_| people.termin()).collect();
     world.start_worker();
     rest(&world).await;

@@ -46,11 +46,12 @@ impl Sync {
         if found.len() > 1 {
             tracing::warn!(kuerzel, calendars = found.len(), "several calendars have the name of one employee");
         }
-        let calendar = match found.into_iter().next() {
-            Some(calendar) => calendar.id,
-            None => self.create(&name, here, state, report).await?,
+        let (calendar, found) = match found.into_iter().next() {
+            // One whose creation was begun here and whose answer was lost is ours from its beginning.
+            Some(calendar) => (calendar.id, state.creating_since.is_none()),
+            None => (self.create(&name, here, state, report).await?, false),
         };
-        *state = State { calendar: Some(calendar.clone()), ..State::default() };
+        *state = State { calendar: Some(calendar.clone()), found, ..State::default() };
         store(ledger, state, run).await?;
         Ok(calendar)
     }

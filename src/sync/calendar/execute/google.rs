@@ -113,8 +113,10 @@ impl Step<'_> {
         };
         let fields: Fields = merged.to_google.union(&merged.undone).copied().collect();
         let target = with(item.entry.clone(), &fields, entry);
+        // An edit that is withheld is not agreed on, so it must not be told from one of ours by the event's own word.
+        let agreed = target.prints().with(&merged.withheld, &pair.google);
         let marks = match tie {
-            Tie::Event(_) => self.marks(pair.number, pair.generation, &target.prints()),
+            Tie::Event(_) => self.marks(pair.number, pair.generation, &agreed),
             // Its properties are its series'.
             Tie::Instance { .. } => Marks::default(),
         };

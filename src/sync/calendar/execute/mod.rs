@@ -111,9 +111,9 @@ impl Sync {
         let ledger = CalendarLedger::new(self.store.clone(), kuerzel);
         let mut known = ledger.read().await.map_err(ledger_failure)?;
         self.wait_for_quiet(&known, run)?;
-        let scope = Scope { first_contact: known.pairs.is_empty(), ..self.scope(kuerzel, asked, run) };
         let mut report = Report::default();
         let calendar = self.read_google((kuerzel, &ledger, run), &mut known, &mut report).await?;
+        let scope = Scope { first_contact: is_first_contact(&known), ..self.scope(kuerzel, asked, run) };
         let mut itself = known.state.clone();
         let mut state = State::of(known);
         for record in self.read_termine(kuerzel, scope.window).await? {
@@ -173,7 +173,7 @@ impl Sync {
     pub(super) async fn look(&self, kuerzel: &str, asked: Asked, run: &Run) -> Result<Look, Failure> {
         let ledger = CalendarLedger::new(self.store.clone(), kuerzel);
         let mut known = ledger.read().await.map_err(ledger_failure)?;
-        let scope = Scope { first_contact: known.pairs.is_empty(), ..self.scope(kuerzel, asked, run) };
+        let scope = Scope { first_contact: is_first_contact(&known), ..self.scope(kuerzel, asked, run) };
         let calendar = known.state.calendar.clone();
         if let Some(calendar) = &calendar {
             let listed = self.list(calendar, known.state.sync_token.as_deref()).await;
@@ -364,6 +364,12 @@ impl Tried {
     fn is_over(&self) -> bool {
         self.abort.is_some() || self.interrupted.is_some()
     }
+}
+
+/// Whether a ledger that was lost may have known pairs of this calendar (C5). One that was made here and has none yet, as
+/// after an interrupted first run, was never in step.
+fn is_first_contact(known: &Known) -> bool {
+    known.pairs.is_empty() && known.state.found
 }
 
 /// The name of a question in reports.

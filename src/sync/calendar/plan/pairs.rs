@@ -37,7 +37,7 @@ fn one(draft: &mut Draft<'_>, tie: &Tie, pair: &Pair) {
     }
     let item = match seen.items.place(tie) {
         Place::Unreadable => return,
-        Place::There(item) => fate::Item::There { changed: item.prints != pair.google },
+        Place::There(item) => fate::Item::There { changed: item.prints != pair.google && !is_ours(item) },
         Place::Missing if seen.vanished.contains(tie) => fate::Item::Gone,
         Place::Missing => fate::Item::Missing,
         Place::Outside => fate::Item::Outside,
@@ -114,7 +114,12 @@ fn both(draft: &mut Draft<'_>, tie: &Tie, pair: &Pair, item: &Item, flows_back: 
         true if seen.scope.rules.write_protection => Flow::Withheld,
         true => Flow::BothWays,
     };
-    let base = Base::Known { advoware: pair.advoware, google: pair.google };
+    // Our own write, after which the run was killed, is no edit of a person's.
+    let base = if item.prints != pair.google && is_ours(item) {
+        Base::GoogleUnchanged
+    } else {
+        Base::Known { advoware: pair.advoware, google: pair.google }
+    };
     let sides = Sides { advoware: prints, google: item.prints, base: Some(base) };
     let merged = merge(&sides, flow, &one_way(shown.termin));
     let entry = &shown.termin.entry;
@@ -133,6 +138,12 @@ fn both(draft: &mut Draft<'_>, tie: &Tie, pair: &Pair, item: &Item, flows_back: 
             draft.remember(Action::Pair { tie: tie.clone(), pair: next });
         }
     }
+}
+
+/// Whether an event says what we wrote last, by its own word (`advosync_hash`): so nobody has edited it since, also where the
+/// run that wrote it did not live to put that in the ledger.
+fn is_ours(item: &Item) -> bool {
+    item.marks.hash.as_deref().is_some_and(|hash| hash == item.prints.digest())
 }
 
 /// Whether an event carries our properties, so that the mode can stand in them.

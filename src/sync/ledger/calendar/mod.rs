@@ -40,6 +40,9 @@ pub struct State {
     /// Google's id of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calendar: Option<String>,
+    /// Whether it was there before this ledger knew of it: then a ledger that was lost may have known its pairs.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub found: bool,
     /// Whence the mirror goes on; none: all events must be listed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sync_token: Option<String>,
