@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::execute::employees::{Employees, EmployeesError};
-use super::execute::{Asked, Sync, queue_failure};
+use super::execute::{Asked, Sync};
 use crate::queue::{Batch, Job, Mode, Outcome, Queue, Topic};
-use crate::sync::record::execute::advoware_failure;
+use crate::sync::failure::{advoware as advoware_failure, ledger as queue_failure};
 use crate::worker::{Failure, Handler, Run, Success};
 
 /// Stands for every Kürzel among the chosen modes.

@@ -76,6 +76,15 @@ pub fn body(raw: Option<&Record>, id: &str, entry: &Entry, marks: &Marks, multid
     }
     body.insert("id".into(), json!(id));
     mark(&mut body, marks);
+    if raw.is_none() {
+        // A new event has nothing to be cleared.
+        body.retain(|_, value| !value.is_null());
+        for name in ["start", "end"] {
+            if let Some(Value::Object(time)) = body.get_mut(name) {
+                time.retain(|_, value| !value.is_null());
+            }
+        }
+    }
     body
 }
 

@@ -4,15 +4,11 @@ use std::time::Duration;
 
 use crate::clients::{advoware, google};
 use crate::queue::QueueError;
-use crate::sync::record::execute::advoware_failure;
+use crate::sync::failure::{PAUSE, SOON};
 use crate::worker::{Failure, LeaseLost};
 
-pub(in crate::sync::calendar) use crate::sync::record::execute::ledger_failure;
+pub(super) use crate::sync::failure::{advoware as advoware_failure, ledger as ledger_failure};
 
-/// How long to stay away from an upstream that asks for a pause without saying how long.
-const PAUSE: Duration = Duration::from_mins(1);
-/// How soon a job is tried again that only met somebody else at work.
-const SOON: Duration = Duration::from_secs(2);
 /// Google opens again after hours (contract "Limits").
 const QUOTA: Duration = Duration::from_hours(1);
 

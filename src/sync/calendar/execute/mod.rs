@@ -29,8 +29,7 @@ use crate::sync::ledger::Fence;
 use crate::sync::ledger::calendar::{CalendarLedger, Known, Written};
 use crate::worker::{Failure, Run};
 pub use channel::Push;
-use failure::{Problem, ledger_failure, ledger_problem};
-pub(super) use failure::{google_failure, ledger_failure as queue_failure};
+use failure::{Problem, google_failure, ledger_failure, ledger_problem};
 pub use report::Report;
 use state::{Delta, State};
 

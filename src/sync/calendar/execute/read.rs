@@ -3,7 +3,7 @@
 use chrono::{Days, NaiveDate};
 
 use super::calendar::store;
-use super::failure::{google_failure, ledger_failure};
+use super::failure::{advoware_failure, google_failure, ledger_failure};
 use super::{Here, Report, Sync, TERMINE, fence, fenced};
 use crate::clients::google::{self, Listing};
 use crate::sync::calendar::Record;
@@ -11,7 +11,6 @@ use crate::sync::calendar::clock;
 use crate::sync::calendar::mirror;
 use crate::sync::calendar::scope::Window;
 use crate::sync::ledger::calendar::{CalendarLedger, Changes, Known, State};
-use crate::sync::record::execute::advoware_failure;
 use crate::worker::{Failure, Run};
 
 impl Sync {

@@ -2,37 +2,13 @@
 
 use std::time::Duration;
 
-use crate::clients::{ADVOWARE, ESPOCRM, advoware, espocrm};
-use crate::queue::QueueError;
+use crate::clients::{ESPOCRM, espocrm};
+use crate::sync::failure::{PAUSE, SOON};
+pub(in crate::sync::record) use crate::sync::failure::{advoware, ledger};
 use crate::worker::Failure;
 
-/// How long to stay away from an upstream that asks for a pause without saying how long.
-const PAUSE: Duration = Duration::from_secs(30);
-/// How soon a job is tried again that only met somebody else at work.
-const SOON: Duration = Duration::from_secs(2);
 /// How often a record looks whether another one with equal search keys has been created.
 const BUSY: Duration = Duration::from_secs(5);
-
-/// An error of a call to Advoware other than the POST of a create.
-pub(in crate::sync) fn advoware(error: &advoware::Error) -> Failure {
-    let message = error.to_string();
-    let failed = |code| Failure::Failed { code, message: message.clone(), retry_after: None };
-    let upstream = |park| Failure::Upstream { upstream: ADVOWARE, message: message.clone(), retry_after: None, park };
-    match error {
-        _ if error.upstream_down() => upstream(false),
-        _ if error.is_configuration() => upstream(true),
-        advoware::Error::Misdirected { .. } | advoware::Error::Unauthorised { .. } => upstream(false),
-        advoware::Error::RateLimited { retry_after, .. } => {
-            Failure::Later { after: retry_after.unwrap_or(PAUSE), reason: message }
-        }
-        advoware::Error::Busy { .. } | advoware::Error::TokenStore { .. } => {
-            Failure::Later { after: SOON, reason: message }
-        }
-        advoware::Error::NotFound { .. } => failed("advoware_missing"),
-        advoware::Error::Unknown { .. } => failed("advoware_unreadable"),
-        _ => failed("advoware_refused"),
-    }
-}
 
 /// An error of a call to EspoCRM.
 pub(in crate::sync::record) fn espocrm(error: &espocrm::Error) -> Failure {
@@ -58,15 +34,6 @@ pub(in crate::sync::record) fn espocrm(error: &espocrm::Error) -> Failure {
         espocrm::Error::Validation { .. } => failed("espocrm_validation"),
         _ => failed("espocrm_refused"),
     }
-}
-
-/// An error of the ledger: without it nothing may be decided.
-#[expect(clippy::needless_pass_by_value, reason = "used with map_err")]
-pub(in crate::sync) fn ledger(error: QueueError) -> Failure {
-    if error.is_unavailable() {
-        return Failure::Later { after: SOON, reason: error.to_string() };
-    }
-    Failure::Failed { code: "ledger", message: error.to_string(), retry_after: None }
 }
 
 /// Another record with equal search keys is being created.

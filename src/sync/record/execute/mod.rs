@@ -13,8 +13,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-pub(super) use failure::espocrm as espocrm_failure;
-pub(in crate::sync) use failure::{advoware as advoware_failure, ledger as ledger_failure};
+pub(super) use failure::{advoware as advoware_failure, espocrm as espocrm_failure, ledger as ledger_failure};
 pub use report::{Report, Withheld};
 
 use super::mapping::Mapping;
