@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use futures::StreamExt as _;
 
-use super::Step;
 use super::failure::Problem;
+use super::rounds::Step;
 use super::state::Delta;
 use crate::sync::calendar::items::Item;
 use crate::sync::calendar::pair::{Prints, Tie};

@@ -4,9 +4,10 @@
 use chrono::NaiveDate;
 use serde_json::Value;
 
+use super::TERMINE;
 use super::failure::{Problem, advoware_problem, ledger_problem};
+use super::rounds::{Step, agreed_on};
 use super::state::Delta;
-use super::{Step, TERMINE, agreed_on};
 use crate::clients::advoware::{Created, Error, Key};
 use crate::sync::calendar::Record;
 use crate::sync::calendar::entry::{Entry, Field, Fields, Series};

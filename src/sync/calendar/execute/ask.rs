@@ -3,9 +3,10 @@
 use futures::StreamExt as _;
 use serde_json::Value;
 
+use super::TERMINE;
 use super::failure::{Problem, advoware_problem, google_problem};
+use super::rounds::{Step, asked_name};
 use super::state::Delta;
-use super::{Step, TERMINE, asked_name};
 use crate::clients::advoware::{self, Key};
 use crate::sync::calendar::Record;
 use crate::sync::calendar::pair::Tie;

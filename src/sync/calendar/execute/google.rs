@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::Step;
 use super::failure::{Problem, google_problem};
+use super::rounds::{Step, agreed_on};
 use super::state::Delta;
 use crate::clients::google;
 use crate::sync::calendar::Record;
@@ -139,7 +139,7 @@ impl Step<'_> {
         let settled: Fields = Field::ALL.into_iter().filter(|field| !merged.withheld.contains(field)).collect();
         let (first, last) = span(days(entry), days(&now.entry));
         let pair = Pair { first, last, anonymised: self.scope.anonymised, ..pair.clone() };
-        let pair = super::agreed_on(&pair, &settled, advoware, &now.prints);
+        let pair = agreed_on(&pair, &settled, advoware, &now.prints);
         self.count("events_updated");
         let (events, pairs) = (vec![(tie.event_id(), Some(written))], vec![(tie.clone(), Some(pair))]);
         self.settle(Delta { events, pairs, ..Delta::default() }).await

@@ -13,15 +13,14 @@ mod failure;
 mod google;
 mod read;
 mod report;
+mod rounds;
 mod state;
+mod tried;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::entry::Fields;
-use super::pair::{Pair, Prints};
-use super::plan::{Action, Plan, Question};
+use super::plan::Plan;
 use super::scope::{Rules, Scope};
 use crate::clients::{self, GOOGLE};
 use crate::queue::Store;
@@ -29,16 +28,13 @@ use crate::sync::ledger::Fence;
 use crate::sync::ledger::calendar::{CalendarLedger, Known, Written};
 use crate::worker::{Failure, Run};
 pub use channel::Push;
-use failure::{Problem, google_failure, ledger_failure, ledger_problem};
+use failure::{google_failure, ledger_failure};
 pub use report::Report;
-use state::{Delta, State};
+use rounds::Step;
+use state::State;
 
 /// Contract "Termine".
 pub(super) const TERMINE: &str = "api/v1/advonet/Termine";
-/// More rounds of planning than this are a plan that never ends.
-const ROUNDS: usize = 40;
-/// How often an entry is tried in one run.
-const TRIES: u32 = 3;
 
 /// Syncs the calendars of a firm.
 pub struct Sync {
@@ -75,34 +71,6 @@ pub struct Asked {
 
 /// Whose calendar, where it is remembered, and the run.
 type Here<'a> = (&'a str, &'a CalendarLedger, &'a Run);
-
-/// One run, with what every step of it needs.
-struct Step<'a> {
-    sync: &'a Sync,
-    run: &'a Run,
-    ledger: CalendarLedger,
-    /// Google's id of the calendar.
-    calendar: String,
-    scope: Scope,
-    state: Mutex<State>,
-    report: Mutex<Report>,
-    tried: Mutex<Tried>,
-}
-
-/// What could not be done so far.
-#[derive(Debug, Default)]
-struct Tried {
-    /// Entries that failed in passing: how often, and why last.
-    passing: BTreeMap<String, (u32, Failure)>,
-    /// Entries that are not tried again in this run.
-    given_up: BTreeSet<String>,
-    /// How many failed in passing since something last worked.
-    in_a_row: u32,
-    /// What ends the run.
-    abort: Option<Failure>,
-    /// A POST whose outcome is not known.
-    interrupted: Option<String>,
-}
 
 impl Sync {
     /// Brings one employee's calendar in step.
@@ -197,191 +165,10 @@ impl Sync {
     }
 }
 
-impl Step<'_> {
-    /// Plans, asks and acts until nothing is left that can be done.
-    async fn to_the_end(&self) -> Result<(), Failure> {
-        for _ in 0..ROUNDS {
-            let plan = self.plan();
-            let questions = self.open_questions(&plan);
-            if !questions.is_empty() {
-                self.ask(questions).await;
-                self.go_on()?;
-                continue;
-            }
-            let actions = self.open_actions(plan);
-            if actions.is_empty() {
-                return self.finish();
-            }
-            self.act(actions).await;
-            self.go_on()?;
-        }
-        Err(Failure::Failed {
-            code: "endless",
-            message: format!(
-                "the calendar of {} is not in step after {ROUNDS} rounds; it is tried again",
-                self.scope.kuerzel
-            ),
-            retry_after: None,
-        })
-    }
-
-    fn plan(&self) -> Plan {
-        let state = self.state();
-        let items = state.items(&self.scope);
-        let plan = state.plan(&items, &self.scope);
-        let mut report = self.report();
-        report.notes.extend(plan.notes.iter().cloned());
-        report.held_deletions = plan.held_deletions;
-        plan
-    }
-
-    fn open_questions(&self, plan: &Plan) -> Vec<Question> {
-        let tried = self.tried();
-        plan.questions.iter().filter(|question| !tried.given_up.contains(&asked_name(question))).cloned().collect()
-    }
-
-    fn open_actions(&self, plan: Plan) -> Vec<Action> {
-        let tried = self.tried();
-        plan.actions.into_iter().filter(|action| !tried.given_up.contains(&act::name(action))).collect()
-    }
-
-    /// Whether the run may go on.
-    fn go_on(&self) -> Result<(), Failure> {
-        let tried = self.tried();
-        if let Some(failure) = &tried.abort {
-            return Err(failure.clone());
-        }
-        match &tried.interrupted {
-            Some(reason) => Err(hold(self.sync.quiet, reason)),
-            None => Ok(()),
-        }
-    }
-
-    /// Everything that could be done is done.
-    fn finish(&self) -> Result<(), Failure> {
-        let tried = self.tried();
-        let mut left = tried.passing.iter().filter(|(name, _)| tried.given_up.contains(*name));
-        match left.next() {
-            None => Ok(()),
-            Some((name, (_, failure))) => {
-                tracing::warn!(
-                    kuerzel = self.scope.kuerzel,
-                    left = tried.passing.len(),
-                    "entries of a calendar are left"
-                );
-                Err(match failure {
-                    Failure::Upstream { .. } => failure.clone(),
-                    other => Failure::Failed {
-                        code: "incomplete",
-                        message: format!("{name} of {} is left: {other}", self.scope.kuerzel),
-                        retry_after: None,
-                    },
-                })
-            }
-        }
-    }
-
-    /// Takes what came of one entry to the books.
-    fn note(&self, name: &str, outcome: Result<(), Problem>) {
-        let mut tried = self.tried();
-        match outcome {
-            Ok(()) => {
-                tried.in_a_row = 0;
-                tried.passing.remove(name);
-            }
-            // Stale again and again is somebody who writes as fast as we read: the next run will do.
-            Err(Problem::Stale) => {
-                let stale = Failure::Later { after: Duration::from_secs(5), reason: format!("{name} keeps changing") };
-                tried.passed(name, stale, TRIES * 3);
-            }
-            Err(Problem::Passing(failure)) => {
-                tried.in_a_row += 1;
-                if tried.in_a_row > 4 {
-                    tried.abort.get_or_insert(failure.clone());
-                }
-                tried.passed(name, failure, TRIES);
-            }
-            Err(Problem::Passed { code, message }) => {
-                tracing::warn!(
-                    kuerzel = self.scope.kuerzel,
-                    entry = name,
-                    code,
-                    "an entry of a calendar is passed over"
-                );
-                tried.given_up.insert(name.to_owned());
-                self.report().passed.insert(name.to_owned(), message);
-            }
-            Err(Problem::Busy) => {
-                tried.given_up.insert(name.to_owned());
-                self.report().again = true;
-            }
-            Err(Problem::Interrupted(reason)) => {
-                tried.interrupted.get_or_insert(reason);
-            }
-            Err(Problem::Abort(failure)) => {
-                tried.abort.get_or_insert(failure);
-            }
-        }
-    }
-
-    /// Takes an effect in: into what is known, and into the ledger.
-    async fn settle(&self, delta: Delta) -> Result<(), Problem> {
-        let changes = self.state().take(delta, &self.scope);
-        match self.ledger.write(fence(self.run), &changes).await.map_err(ledger_problem)? {
-            Written::Stored => Ok(()),
-            Written::Fenced => Err(Problem::Abort(Failure::LeaseLost)),
-        }
-    }
-
-    fn count(&self, what: &'static str) {
-        self.report().count(what);
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn report(&self) -> MutexGuard<'_, Report> {
-        self.report.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn tried(&self) -> MutexGuard<'_, Tried> {
-        self.tried.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Tried {
-    fn passed(&mut self, name: &str, failure: Failure, most: u32) {
-        let times = self.passing.get(name).map_or(0, |(times, _)| *times) + 1;
-        self.passing.insert(name.to_owned(), (times, failure));
-        if times >= most {
-            self.given_up.insert(name.to_owned());
-        }
-    }
-
-    /// Whether nothing new is to be begun.
-    fn is_over(&self) -> bool {
-        self.abort.is_some() || self.interrupted.is_some()
-    }
-}
-
 /// Whether a ledger that was lost may have known pairs of this calendar (C5). One that was made here and has none yet, as
 /// after an interrupted first run, was never in step.
 fn is_first_contact(known: &Known) -> bool {
     known.pairs.is_empty() && known.state.found
-}
-
-/// The name of a question in reports.
-fn asked_name(question: &Question) -> String {
-    match question {
-        Question::Termin(number) => format!("frNr {number}"),
-        Question::Item(tie) => tie.name(),
-    }
-}
-
-/// What is agreed on once some fields are: those are as they are now, the others as they were when last agreed on.
-fn agreed_on(pair: &Pair, fields: &Fields, advoware: &Prints, google: &Prints) -> Pair {
-    Pair { advoware: pair.advoware.with(fields, advoware), google: pair.google.with(fields, google), ..pair.clone() }
 }
 
 fn fence(run: &Run) -> Fence<'_> {
