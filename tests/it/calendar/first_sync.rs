@@ -1,6 +1,6 @@
 //! The first sync of a calendar, and what syncs cost.
 
-use advosync_sandbox::System;
+use advosync_sandbox::{Fault, System};
 use serde_json::json;
 
 use super::support::{CALENDAR, Office, SB, day, hour, with};
@@ -23,6 +23,20 @@ async fn the_calendar_is_made_and_shared_once_and_nobody_gets_a_mail() {
     assert_eq!(people.google_mails(), none);
     let shares = office.writes(0).iter().filter(|effect| effect.entity == "acl").count();
     assert_eq!(shares, 1);
+}
+
+#[tokio::test]
+async fn a_calendar_that_may_not_be_shared_is_kept_in_step_and_shared_by_a_later_run() {
+    let office = Office::start().await;
+    let number = office.termin(&hour(3, "Besprechung"));
+    let refused = Fault::on(System::Google).post("*/acl").once().google_error(403, "quotaExceeded");
+    office.world.sandbox.fault(refused);
+    let done = office.synced("synced").await;
+    assert_eq!(done.detail["not_shared"].as_array().map(Vec::len), Some(1), "{done:?}");
+    assert_eq!(office.event_of(number)["summary"], "Besprechung");
+    let done = office.synced("synced").await;
+    assert_eq!(done.detail["calendars_shared"], 1, "{done:?}");
+    office.synced("unchanged").await;
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use super::failure::{google_failure, ledger_failure};
 use super::{Here, Report, Sync, fenced};
 use crate::clients::google;
+use crate::sync::calendar::plan::Note;
 use crate::sync::ledger::calendar::{CalendarLedger, Changes, State};
 use crate::worker::{Failure, Run};
 
@@ -21,16 +22,24 @@ impl Sync {
         state: &mut State,
         report: &mut Report,
     ) -> Result<String, Failure> {
-        let (_, ledger, run) = here;
+        let (kuerzel, ledger, run) = here;
         let calendar = match &state.calendar {
             Some(calendar) => calendar.clone(),
             None => self.find_or_create(here, state, report).await?,
         };
         if let Some(owner) = self.owner.clone().filter(|owner| state.shared_with.as_ref() != Some(owner)) {
             run.check()?;
-            self.share(&calendar, &owner, report).await?;
-            state.shared_with = Some(owner);
-            store(ledger, state, run).await?;
+            match self.share(&calendar, &owner, report).await {
+                Ok(()) => {
+                    state.shared_with = Some(owner);
+                    store(ledger, state, run).await?;
+                }
+                Err(error) if is_about_sharing(&error) => {
+                    tracing::warn!(kuerzel, %error, "a calendar could not be shared with the main account");
+                    report.notes.insert(Note { kind: "not_shared", about: calendar.clone(), fields: Vec::new() });
+                }
+                Err(error) => return Err(google_failure(&error)),
+            }
         }
         Ok(calendar)
     }
@@ -85,15 +94,14 @@ impl Sync {
     }
 
     /// Repeated inserts of access rules use up a quota, so it is looked first (contract "Limits").
-    async fn share(&self, calendar: &str, owner: &str, report: &mut Report) -> Result<(), Failure> {
-        let rules = self.google.acl(calendar).await.map_err(|error| google_failure(&error))?;
+    async fn share(&self, calendar: &str, owner: &str, report: &mut Report) -> Result<(), google::Error> {
         let is_owner = |rule: &google::AclRule| {
             rule.scope_type == "user" && rule.role == OWNER && rule.scope_value.eq_ignore_ascii_case(owner)
         };
-        if rules.iter().any(is_owner) {
+        if self.google.acl(calendar).await?.iter().any(is_owner) {
             return Ok(());
         }
-        self.google.share(calendar, owner, OWNER).await.map_err(|error| google_failure(&error))?;
+        self.google.share(calendar, owner, OWNER).await?;
         report.count("calendars_shared");
         Ok(())
     }
@@ -103,6 +111,14 @@ impl Sync {
         let passed = (now - since).to_std().unwrap_or_default();
         self.quiet.checked_sub(passed).filter(|left| !left.is_zero())
     }
+}
+
+/// Whether only the sharing is refused: the calendar can be kept in step without, and the next run tries again.
+const fn is_about_sharing(error: &google::Error) -> bool {
+    matches!(
+        error,
+        google::Error::Forbidden { .. } | google::Error::QuotaExceeded { .. } | google::Error::Rejected { .. }
+    )
 }
 
 /// Stores what is known of the calendar itself.

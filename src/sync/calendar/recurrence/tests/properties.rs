@@ -89,7 +89,7 @@ fn list(rule: &Rule, until: NaiveDate) -> Vec<(Original, When)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn a_series_comes_back_as_it_was_written((series, when) in series()) {
