@@ -1,5 +1,6 @@
 //! Google's push, end to end: channels that the worker opens, renews and stops, and what the ingress makes of a push.
 
+use advosync::queue::Mode;
 use advosync_sandbox::{Change, Effect, Fault, System};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -132,8 +133,9 @@ async fn a_push_brings_an_employees_change_over_at_once_and_chooses_no_mode() {
 
     let _right = watched.ingress(TOKEN).await;
     let office = &mut watched.office;
-    office.world.redis.cli(&["HSET", "calendar_sync:mode", "ZZ", "anonymised"]);
+    super::support::done(office.run(SB, None, Some(Mode::Full)).await);
     let modes = office.world.redis.cli(&["HGETALL", "calendar_sync:mode"]);
+    assert!(modes.contains(SB), "{modes}");
     office.world.take_worker().terminate(std::time::Duration::from_secs(60)).await;
     office.event(&event(4, "Privat"));
     office.event(&event(5, "Auch"));
