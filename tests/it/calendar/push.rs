@@ -176,6 +176,16 @@ async fn a_channel_is_renewed_before_it_ends_and_the_old_one_stopped() {
     let became: Vec<_> = effects.iter().map(|it| (it.change, it.key.as_str())).collect();
     assert_eq!(became, [(Change::Create, new.as_str()), (Change::Delete, old.as_str())], "never without one");
 
+    // With another token or address it would push in vain.
+    watched.office.restart_with(&[("GOOGLE_PUSH_TOKEN", "neu")]).await;
+    watched.office.synced("unchanged").await;
+    let effects = watched.channels();
+    let became: Vec<_> = effects.iter().map(|it| (it.change, &it.key)).collect();
+    assert_eq!((became.len(), became[1]), (2, (Change::Delete, &new)));
+    let new = effects[0].key.clone();
+    watched.office.synced("unchanged").await;
+    assert_eq!(watched.channels(), []);
+
     // One that Google does not stop ends by itself.
     watched.ends_in(TimeDelta::hours(-1));
     watched.in_vain(Fault::on(System::Google).post("*/channels/stop").once().google_error(400, "invalid")).await;
