@@ -136,7 +136,7 @@ async fn a_push_brings_an_employees_change_over_at_once_and_chooses_no_mode() {
     super::support::done(office.run(SB, None, Some(Mode::Full)).await);
     let modes = office.world.redis.cli(&["HGETALL", "calendar_sync:mode"]);
     assert!(modes.contains(SB), "{modes}");
-    office.world.take_worker().terminate(std::time::Duration::from_secs(60)).await;
+    office.world.take_worker().terminate(std::time::Duration::from_mins(1)).await;
     office.event(&event(4, "Privat"));
     office.event(&event(5, "Auch"));
     for expected in [1, 0] {
