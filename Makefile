@@ -3,6 +3,9 @@
 .PHONY: help test soak demo bench
 .DEFAULT_GOAL := help
 
+# Programs are started from here: `cargo run -p` of one package builds what it depends on once more, with other features.
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 14
 
@@ -18,10 +21,10 @@ demo: ## the product against a sandbox of the outside systems; KEEP=1 leaves it 
 	@.ci/need cc redis
 	@echo "demo: building (the first time takes minutes)"
 	cargo build --locked -p advosync -p advosync-sandbox --bins
-	@cargo run --locked --quiet -p advosync-sandbox --bin advosync-demo -- $(if $(KEEP),--keep)
+	@$(TARGET)/debug/advosync-demo $(if $(KEEP),--keep)
 
 bench: ## speed of the queue beside raw Redis, and of a single sync; SCENARIOS="drain latency" for some of it
 	@.ci/need cc redis
 	@echo "bench: building for release (the first time takes minutes)"
 	cargo build --release --locked -p advosync -p advosync-bench --bins
-	@cargo run --release --locked --quiet -p advosync-bench -- $(SCENARIOS)
+	@$(TARGET)/release/advosync-bench $(SCENARIOS)

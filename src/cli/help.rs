@@ -59,7 +59,7 @@ Examples:
   advosync sync                          all employees
   advosync sync SB --wait                one, and wait for the end
   advosync sync SB --anonymised          from now on without titles and details, until --full
-  advosync sync SB --confirm-deletions   carry out deletions that were withheld
+  advosync sync SB --confirm-deletions   carry out deletions that were held back
 
 A job that is queued already is not queued again. --wait gives up when no worker reads the calendars \
 for 20 seconds; the job stays queued.",

@@ -27,7 +27,7 @@ pub struct SyncArgs {
     /// Wait until the jobs have ended
     #[arg(long)]
     pub wait: bool,
-    /// Carry out deletions that were withheld because there were too many at once
+    /// Carry out deletions that were held back because there were too many at once
     #[arg(long)]
     pub confirm_deletions: bool,
 }

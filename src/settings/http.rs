@@ -49,8 +49,8 @@ impl Http {
     }
 }
 
-/// A bearer token must survive an HTTP header.
-fn token(text: &str) -> Result<Secret, Problem> {
+/// A token must survive an HTTP header.
+pub(super) fn token(text: &str) -> Result<Secret, Problem> {
     if text.chars().all(|c| c.is_ascii_graphic()) {
         return Ok(Secret::new(text));
     }

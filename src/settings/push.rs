@@ -4,7 +4,7 @@ use url::Url;
 
 use super::fault::Problem;
 use super::reader::Reader;
-use super::{Secret, parse};
+use super::{Secret, http, parse};
 
 const URL: &str = "GOOGLE_PUSH_URL";
 const TOKEN: &str = "GOOGLE_PUSH_TOKEN";
@@ -21,7 +21,7 @@ pub struct Push {
 impl Push {
     pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let address = reader.optional(URL, address);
-        let token = reader.secret(TOKEN);
+        let token = reader.optional(TOKEN, http::token);
         let alone = match (reader.is_set(URL), reader.is_set(TOKEN)) {
             (true, false) => Some((URL, TOKEN)),
             (false, true) => Some((TOKEN, URL)),

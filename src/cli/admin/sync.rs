@@ -11,7 +11,7 @@ use crate::ingress::Target;
 use crate::queue::{Batch, Ended, Flow, Lane, Mode, Topic, Waiter};
 use crate::roles::Parts;
 
-/// What the handler reads when deletions that were withheld are confirmed.
+/// What the handler reads when deletions that were held back are confirmed.
 const CONFIRMED: &str = r#"{"confirm_deletions":true}"#;
 /// Where the job of all employees names those whose jobs it queued.
 const EMPLOYEES: &str = "employees";

@@ -1,7 +1,7 @@
 //! Every fault says what is wrong and what to write instead; all of them at once.
 
 use super::super::{Role, SettingsError, Source};
-use super::{Settings, faults};
+use super::{Settings, faults, loaded};
 
 /// One bad setting of `up` gives exactly this text after its name and place.
 fn check(name: &'static str, value: &str, expected: &str) {
@@ -164,6 +164,41 @@ fn secrets_are_judged_without_being_shown() {
     check("ESPOCRM_WEBHOOK_SECRET", "a:1,a:2", &format!("a webhook id stands there twice; {forms}"));
     check("ESPOCRM_WEBHOOK_SECRET", "a:", &format!("an entry has no secret; {forms}"));
     check("ESPOCRM_WEBHOOK_SECRET", ":1", &format!("what stands before a `:` is no webhook id; {forms}"));
+}
+
+#[test]
+fn push_needs_both_of_its_settings_and_https() {
+    let (url, token) = ("GOOGLE_PUSH_URL", "GOOGLE_PUSH_TOKEN");
+    let alone = |lacking: &str, there: &str| {
+        [format!(
+            "{lacking}: it is not set, although {there} is: a push needs both; set it, or leave {there} out to do \
+             without push"
+        )]
+    };
+    let address = "https://sync.example.org/google/calendar/notify";
+    for role in [Role::Up, Role::Ingress, Role::Worker] {
+        assert_eq!(faults(role, &[(url, address)]), alone(token, url), "{role:?}");
+        assert_eq!(faults(role, &[(token, "kanal")]), alone(url, token), "{role:?}");
+        assert_eq!(faults(role, &[(url, address), (token, "kanal")]), [""; 0], "{role:?}");
+    }
+    assert!(loaded(Role::Worker, &[]).push.is_none());
+    assert!(loaded(Role::Worker, &[(url, ""), (token, "")]).push.is_none(), "empty is not set");
+    let push = loaded(Role::Worker, &[(url, address), (token, "kanal")]).push.unwrap();
+    assert_eq!((push.address.as_str(), push.token.expose()), (address, "kanal"));
+
+    for host in ["sync.example.org", "127.0.0.1.example.org", "localhost.example.org", "10.0.0.1"] {
+        let plain = format!("http://{host}/notify");
+        let expected = format!(
+            "{url} (environment): `{plain}` is not HTTPS, and Google pushes to nothing else; write https:// and the \
+             public name of the ingress, such as https://sync.example.org/google/calendar/notify"
+        );
+        assert_eq!(faults(Role::Up, &[(url, &plain), (token, "kanal")]), [expected]);
+    }
+    for loopback in ["http://127.0.0.1:3000/notify", "http://[::1]:3000/notify", "http://localhost:3000/notify"] {
+        assert_eq!(faults(Role::Up, &[(url, loopback), (token, "kanal")]), [""; 0]);
+    }
+    let unfit = faults(Role::Up, &[(url, address), (token, "zwei Wörter")]);
+    assert!(unfit.len() == 1 && unfit[0].contains("fits no HTTP header"), "{unfit:?}");
 }
 
 #[test]

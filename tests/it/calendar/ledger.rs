@@ -57,6 +57,7 @@ fn all() -> Known {
             id: "channel".into(),
             resource_id: "resource".into(),
             expires: "2026-12-08T09:00:00Z".parse().unwrap(),
+            opened_with: "digest".into(),
         }),
     };
     let at = "2026-12-01T09:00:00Z".parse().unwrap();

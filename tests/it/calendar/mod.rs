@@ -15,6 +15,7 @@ mod interrupted;
 mod ledger;
 mod modes;
 mod odd;
+mod push;
 mod races;
 mod rebuild;
 mod series;

@@ -1,9 +1,10 @@
-//! The push channel of a calendar: opened, renewed before it ends, stopped where pushes are turned off. A hint only, so
-//! whatever goes wrong here never fails a run.
+//! The push channel of a calendar: opened, renewed before it ends or when the settings change, stopped where pushes are
+//! turned off. A hint only, so whatever goes wrong here never fails a run.
 
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use sha2::{Digest, Sha256};
 use url::Url;
 
 use super::Sync;
@@ -37,8 +38,14 @@ impl Sync {
         run: &Run,
     ) -> Result<(), Failure> {
         let Some(calendar) = state.calendar.clone() else { return Ok(()) };
-        let fresh = state.channel.as_ref().is_some_and(|it| it.expires - run.now() > RENEWED_BEFORE);
-        if self.push.is_some() == state.channel.is_some() && (fresh || self.push.is_none()) {
+        let as_wanted = match (&self.push, &state.channel) {
+            (None, None) => true,
+            (Some(push), Some(it)) => {
+                it.expires - run.now() > RENEWED_BEFORE && it.opened_with == digest(push, kuerzel)
+            }
+            _ => false,
+        };
+        if as_wanted {
             return Ok(());
         }
         let old = state.channel.take();
@@ -53,7 +60,8 @@ impl Sync {
             match self.google.watch(&calendar, &channel).await {
                 Ok(google::Channel { resource_id, expires_at }) => {
                     let expires = expires_at.unwrap_or_else(|| run.now() + TTL);
-                    state.channel = Some(Channel { id: channel.id, resource_id, expires });
+                    let opened_with = digest(push, kuerzel);
+                    state.channel = Some(Channel { id: channel.id, resource_id, expires, opened_with });
                 }
                 Err(error) => {
                     tracing::warn!(kuerzel, %error, "google does not push changes of a calendar");
@@ -77,4 +85,10 @@ fn address(push: &Push, kuerzel: &str) -> Url {
     let mut url = push.address.clone();
     url.query_pairs_mut().append_pair("kuerzel", kuerzel);
     url
+}
+
+/// What a channel cannot be told anew: with another address or token it would push in vain until it ends.
+fn digest(push: &Push, kuerzel: &str) -> String {
+    let text = format!("{} {}", address(push, kuerzel), push.token.expose());
+    hex::encode(Sha256::digest(text.as_bytes()))
 }

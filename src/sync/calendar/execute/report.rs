@@ -10,6 +10,10 @@ use crate::worker::Success;
 /// So many notes of a kind are told one by one.
 const TOLD: usize = 20;
 
+/// What to do about deletions that are held back.
+const HELD: &str = "none of these deletions was done, there are too many at once; look at both sides, then sync with \
+                    --confirm-deletions";
+
 /// What a run did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
@@ -54,6 +58,7 @@ impl From<Report> for Success {
         }
         if report.held_deletions > 0 {
             detail.insert("held_deletions".to_owned(), json!(report.held_deletions));
+            detail.insert("hint".to_owned(), json!(HELD));
         }
         if report.again {
             detail.insert("queued_again".to_owned(), json!(true));

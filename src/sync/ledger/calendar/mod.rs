@@ -66,6 +66,9 @@ pub struct Channel {
     pub resource_id: String,
     /// When it ends, UTC.
     pub expires: DateTime<Utc>,
+    /// A digest of the address and the token that it was opened with.
+    #[serde(default)]
+    pub opened_with: String,
 }
 
 /// All that is known of a calendar.
