@@ -2,35 +2,36 @@
 //! or one instance of a series that it cannot (C5).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Deref;
+use std::sync::Arc;
 
 use chrono::NaiveDate;
 
-use super::Record;
 use super::entry::Entry;
-use super::event::{self, Marks, Read};
+use super::event::Marks;
+use super::kept::{Kept, Reading, Said};
 use super::mirror::Mirror;
-use super::pair::{Original, Prints, Tie};
-use super::recurrence::{self, Recurrence, Rule};
-use super::scope::{Multiday, Window};
+use super::pair::{Original, Tie};
+use super::recurrence::{Recurrence, Rule};
+use super::scope::Window;
 
 /// More instances of one series than this inside the window are no calendar: about one a day for three years.
 pub const MOST_INSTANCES: usize = 1000;
 
-/// The counterpart of one Termin.
+/// The counterpart of one Termin. What it says is shared with the mirror.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Item {
-    /// What it says.
-    pub entry: Entry,
-    /// Its fingerprints.
-    pub prints: Prints,
-    /// What its private properties say; of an instance nothing, since they are its series'.
-    pub marks: Marks,
-    /// Whether only its owner may see it.
-    pub private: bool,
+    said: Arc<Said>,
     /// Whether it touches the window.
     pub inside: bool,
-    /// What was odd about it, as stable words for reports.
-    pub remarks: Vec<&'static str>,
+}
+
+impl Deref for Item {
+    type Target = Said;
+
+    fn deref(&self) -> &Said {
+        &self.said
+    }
 }
 
 /// A series whose instances are items of their own.
@@ -72,53 +73,33 @@ pub enum Place<'a> {
 }
 
 impl Items {
-    /// Reads a calendar. `tied` are the series that have instances tied to Termine: they stay apart even when Advoware
-    /// could express them again.
+    /// Puts a calendar together. `tied` are the series that have instances tied to Termine: they stay apart even when
+    /// Advoware could express them again.
     #[must_use]
-    pub fn of(mirror: &Mirror, tied: &BTreeSet<&str>, window: Window, multiday: Multiday) -> Self {
+    pub fn of(mirror: &Mirror, tied: &BTreeSet<&str>, window: Window) -> Self {
         let mut items = Self::default();
         let exceptions = exceptions(mirror);
-        for (id, record) in mirror {
-            let Some(stub) = event::stub(record) else {
-                items.unusable.insert(id.clone(), "bad_original");
-                continue;
-            };
-            let of_known_series = stub.instance_of.is_some_and(|(series, _)| mirror.contains_key(series));
-            if stub.cancelled || of_known_series {
+        for (id, kept) in mirror {
+            let of_known_series = kept.instance_of.as_ref().is_some_and(|(series, _)| mirror.contains_key(series));
+            if kept.cancelled || of_known_series {
                 continue;
             }
-            let mut read = match event::read(record, multiday) {
-                Ok(read) => read,
-                Err(unusable) => {
-                    items.unusable.insert(id.clone(), unusable.reason);
-                    continue;
-                }
-            };
-            let mut exceptions = exceptions.get(id.as_str()).map(Vec::as_slice).unwrap_or_default();
-            let lines: Vec<&str> = read.recurrence.iter().map(String::as_str).collect();
-            let recurrence = match recurrence::read(&lines, &read.entry.when, read.zone) {
-                Ok(recurrence) => recurrence,
+            let Reading { said, recurrence } = match &kept.reading {
+                Ok(reading) => reading,
                 Err(reason) => {
                     items.unusable.insert(id.clone(), reason);
                     continue;
                 }
             };
-            let is_tied = tied.contains(id.as_str());
-            let (series, rule) = match recurrence {
-                Recurrence::Once => {
-                    exceptions = &[];
-                    (None, None)
+            let exceptions = exceptions.get(id.as_str()).map(Vec::as_slice).unwrap_or_default();
+            let whole = exceptions.is_empty() && !tied.contains(id.as_str());
+            match recurrence {
+                Recurrence::Simple(series) if !whole => {
+                    let rule = Rule::of(series, &said.entry.when);
+                    items.add_apart(id, said, &rule, exceptions, window);
                 }
-                Recurrence::Simple(series) if exceptions.is_empty() && !is_tied => (Some(series), None),
-                Recurrence::Simple(series) => (None, Some(Rule::of(&series, &read.entry.when))),
-                Recurrence::Complex(rule) => (None, Some(rule)),
-            };
-            match rule {
-                None => {
-                    read.entry.series = series;
-                    items.add(Tie::Event(id.clone()), read, window);
-                }
-                Some(rule) => items.add_apart(id, read, rule, exceptions, window, multiday),
+                Recurrence::Complex(rule) => items.add_apart(id, said, rule, exceptions, window),
+                Recurrence::Once | Recurrence::Simple(_) => items.add(Tie::Event(id.clone()), said.clone(), window),
             }
         }
         items
@@ -147,78 +128,55 @@ impl Items {
         self.by_tie.iter().filter(move |(tie, _)| matches!(tie, Tie::Instance { series: of, .. } if of == series))
     }
 
-    fn add(&mut self, tie: Tie, read: Read, window: Window) {
-        let item = Item {
-            inside: touches(days(&read.entry), window),
-            prints: read.entry.prints(),
-            entry: read.entry,
-            marks: read.marks,
-            private: read.private,
-            remarks: read.remarks,
-        };
-        self.by_tie.insert(tie, item);
+    fn add(&mut self, tie: Tie, said: Arc<Said>, window: Window) {
+        let inside = touches(days(&said.entry), window);
+        self.by_tie.insert(tie, Item { said, inside });
     }
 
-    fn add_apart(
-        &mut self,
-        id: &str,
-        read: Read,
-        rule: Rule,
-        exceptions: &[(Original, &Record)],
-        window: Window,
-        multiday: Multiday,
-    ) {
+    fn add_apart(&mut self, id: &str, series: &Said, rule: &Rule, exceptions: &[(Original, &Kept)], window: Window) {
         let (instances, more) = rule.instances(window, MOST_INSTANCES);
         if more {
             self.cut.push(id.to_owned());
         }
         let except: BTreeSet<Original> = exceptions.iter().map(|(original, _)| *original).collect();
+        let tie = |original| Tie::Instance { series: id.to_owned(), original };
         for (original, when) in instances {
             if except.contains(&original) {
                 continue;
             }
-            let entry = Entry { when, series: None, ..read.entry.clone() };
-            let item = Item {
-                inside: true,
-                prints: entry.prints(),
-                entry,
-                marks: Marks::default(),
-                private: read.private,
-                remarks: Vec::new(),
-            };
-            self.by_tie.insert(Tie::Instance { series: id.to_owned(), original }, item);
+            let entry = Entry { when, series: None, ..series.entry.clone() };
+            let (marks, remarks) = (Marks::default(), Vec::new());
+            let said = Said { prints: entry.prints(), entry, marks, private: series.private, remarks };
+            self.by_tie.insert(tie(original), Item { said: Arc::new(said), inside: true });
         }
         let mut cancelled = BTreeSet::new();
-        for (original, record) in exceptions {
-            match event::read(record, multiday) {
-                Ok(exception) if !exception.cancelled => {
-                    let tie = Tie::Instance { series: id.to_owned(), original: *original };
-                    // An exception that was made from a marked series carries its marks, too.
-                    self.add(tie, Read { marks: Marks::default(), ..exception }, window);
-                }
-                Err(unusable) if !is_cancelled(record) => {
-                    let tie = Tie::Instance { series: id.to_owned(), original: *original };
-                    self.unusable.insert(tie.event_id(), unusable.reason);
-                }
-                _ => {
+        for (original, kept) in exceptions {
+            match &kept.reading {
+                _ if kept.cancelled => {
                     cancelled.insert(*original);
+                }
+                Ok(Reading { said, .. }) => {
+                    // An exception that was made from a marked series carries its marks, too.
+                    let said = Said { marks: Marks::default(), ..Said::clone(said) };
+                    self.add(tie(*original), Arc::new(said), window);
+                }
+                Err(reason) => {
+                    self.unusable.insert(tie(*original).event_id(), reason);
                 }
             }
         }
-        self.apart.insert(id.to_owned(), Apart { marks: read.marks, entry: read.entry, rule, cancelled });
+        let entry = Entry { series: None, ..series.entry.clone() };
+        let apart = Apart { marks: series.marks.clone(), entry, rule: rule.clone(), cancelled };
+        self.apart.insert(id.to_owned(), apart);
     }
 }
 
-fn is_cancelled(record: &Record) -> bool {
-    event::stub(record).is_some_and(|stub| stub.cancelled)
-}
-
 /// Exceptions by their series.
-fn exceptions(mirror: &Mirror) -> BTreeMap<&str, Vec<(Original, &Record)>> {
-    let mut found: BTreeMap<&str, Vec<(Original, &Record)>> = BTreeMap::new();
-    for record in mirror.values() {
-        if let Some((series, original)) = event::stub(record).and_then(|stub| stub.instance_of) {
-            found.entry(series).or_default().push((original, record));
+fn exceptions(mirror: &Mirror) -> BTreeMap<&str, Vec<(Original, &Kept)>> {
+    let mut found: BTreeMap<&str, Vec<(Original, &Kept)>> = BTreeMap::new();
+    for kept in mirror.values() {
+        if let Some((series, original)) = &kept.instance_of {
+            found.entry(series).or_default().push((*original, kept));
         }
     }
     found

@@ -7,14 +7,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::kept::Kept;
+use super::scope::Multiday;
 use super::{Record, event};
 
-/// All events of one calendar, as Google sent them.
-pub type Mirror = BTreeMap<String, Record>;
+/// All events of one calendar, by id.
+pub type Mirror = BTreeMap<String, Kept>;
 
 /// Takes a list into the mirror: all of the calendar, or what has changed. The answer: which ids changed; those that are
 /// not in the mirror afterwards are gone.
-pub fn take(mirror: &mut Mirror, listing: Vec<Record>, whole: bool) -> BTreeSet<String> {
+pub fn take(mirror: &mut Mirror, listing: Vec<Record>, whole: bool, multiday: Multiday) -> BTreeSet<String> {
     let mut touched = BTreeSet::new();
     if whole {
         touched.extend(std::mem::take(mirror).into_keys());
@@ -22,12 +24,12 @@ pub fn take(mirror: &mut Mirror, listing: Vec<Record>, whole: bool) -> BTreeSet<
     // Series first: what becomes of an exception that is told in the same list must not depend on the order.
     let (exceptions, others): (Vec<Record>, Vec<Record>) = listing.into_iter().partition(is_exception);
     for record in others {
-        take_event(mirror, record, &mut touched);
+        take_event(mirror, &record, multiday, &mut touched);
     }
     for record in exceptions {
         if let Some(id) = event::stub(&record).map(|stub| stub.id.to_owned()) {
             touched.insert(id.clone());
-            mirror.insert(id, record);
+            mirror.insert(id, Kept::of(&record, multiday));
         }
     }
     forget_lonely(mirror, &mut touched);
@@ -35,47 +37,50 @@ pub fn take(mirror: &mut Mirror, listing: Vec<Record>, whole: bool) -> BTreeSet<
 }
 
 /// Takes one event that was read or written by its id.
-pub fn take_one(mirror: &mut Mirror, record: Record) -> BTreeSet<String> {
-    take(mirror, vec![record], false)
+pub fn take_one(mirror: &mut Mirror, record: Record, multiday: Multiday) -> BTreeSet<String> {
+    take(mirror, vec![record], false, multiday)
 }
 
 fn is_exception(record: &Record) -> bool {
     record.contains_key("recurringEventId")
 }
 
-fn take_event(mirror: &mut Mirror, record: Record, touched: &mut BTreeSet<String>) {
-    let Some(stub) = event::stub(&record) else { return };
+fn take_event(mirror: &mut Mirror, record: &Record, multiday: Multiday, touched: &mut BTreeSet<String>) {
+    let Some(stub) = event::stub(record) else { return };
     let id = stub.id.to_owned();
     touched.insert(id.clone());
     let before = mirror.get(&id);
     // A delta of a deleted exception may hold nothing but its id.
-    if stub.cancelled && before.is_some_and(is_exception) {
+    if stub.cancelled && before.is_some_and(|before| before.instance_of.is_some()) {
         if let Some(kept) = mirror.get_mut(&id) {
-            kept.insert("status".to_owned(), Value::from("cancelled"));
+            let mut record = kept.record();
+            record.insert("status".to_owned(), Value::from("cancelled"));
+            *kept = Kept::of(&record, multiday);
         }
         return;
     }
-    let fits = !stub.cancelled && before.is_none_or(|before| same_instances(before, &record));
+    let fits = !stub.cancelled && before.is_none_or(|before| same_instances(before, record));
     if !fits {
         forget_exceptions(mirror, &id, stub.cancelled, touched);
     }
     if stub.cancelled {
         mirror.remove(&id);
     } else {
-        mirror.insert(id, record);
+        mirror.insert(id, Kept::of(record, multiday));
     }
 }
 
 /// Whether the instances of a series begin as before.
-fn same_instances(before: &Record, now: &Record) -> bool {
+fn same_instances(before: &Kept, now: &Record) -> bool {
+    let before = before.record();
     ["start", "recurrence"].iter().all(|name| before.get(*name) == now.get(*name))
 }
 
 /// Google forgets exceptions that no longer fit, and which ones were cancelled; those that go on it tells again.
 fn forget_exceptions(mirror: &mut Mirror, series: &str, all: bool, touched: &mut BTreeSet<String>) {
-    mirror.retain(|id, record| {
-        let of_series = record.get("recurringEventId").and_then(Value::as_str) == Some(series);
-        let forget = of_series && (all || record.get("status").and_then(Value::as_str) == Some("cancelled"));
+    mirror.retain(|id, kept| {
+        let of_series = kept.instance_of.as_ref().is_some_and(|(of, _)| of == series);
+        let forget = of_series && (all || kept.cancelled);
         if forget {
             touched.insert(id.clone());
         }
@@ -87,11 +92,8 @@ fn forget_exceptions(mirror: &mut Mirror, series: &str, all: bool, touched: &mut
 fn forget_lonely(mirror: &mut Mirror, touched: &mut BTreeSet<String>) {
     let lonely: Vec<String> = mirror
         .iter()
-        .filter(|(_, record)| record.get("status").and_then(Value::as_str) == Some("cancelled"))
-        .filter(|(_, record)| {
-            let series = record.get("recurringEventId").and_then(Value::as_str);
-            series.is_none_or(|series| !mirror.contains_key(series))
-        })
+        .filter(|(_, kept)| kept.cancelled)
+        .filter(|(_, kept)| kept.instance_of.as_ref().is_none_or(|(series, _)| !mirror.contains_key(series)))
         .map(|(id, _)| id.clone())
         .collect();
     for id in lonely {
@@ -105,6 +107,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    /// These tests have no times that it would matter for.
+    const MULTIDAY: Multiday = Multiday::AllDay;
 
     fn record(value: Value) -> Record {
         let Value::Object(record) = value else { panic!("{value} is no event") };
@@ -127,7 +132,7 @@ mod tests {
 
     fn mirror(records: Vec<Record>) -> Mirror {
         let mut mirror = Mirror::new();
-        take(&mut mirror, records, true);
+        take(&mut mirror, records, true, MULTIDAY);
         mirror
     }
 
@@ -140,16 +145,16 @@ mod tests {
             record(json!({ "id": "b", "status": "cancelled" })),
         ]);
         assert_eq!(mirror.keys().collect::<Vec<_>>(), ["a", "s", "s_20260302"]);
-        let touched = take(&mut mirror, vec![record(json!({ "id": "a", "status": "cancelled" }))], false);
+        let touched = take(&mut mirror, vec![record(json!({ "id": "a", "status": "cancelled" }))], false, MULTIDAY);
         assert_eq!((touched, mirror.len()), (BTreeSet::from(["a".to_owned()]), 2));
     }
 
     #[test]
     fn a_bare_deletion_of_an_exception_keeps_what_it_belongs_to() {
         let mut mirror = mirror(vec![series("2026-03-01"), exception("2026-03-02", "confirmed")]);
-        take(&mut mirror, vec![record(json!({ "id": "s_20260302", "status": "cancelled" }))], false);
-        assert_eq!(mirror["s_20260302"]["recurringEventId"], "s");
-        assert_eq!(mirror["s_20260302"]["status"], "cancelled");
+        take(&mut mirror, vec![record(json!({ "id": "s_20260302", "status": "cancelled" }))], false, MULTIDAY);
+        assert_eq!(mirror["s_20260302"].record()["recurringEventId"], "s");
+        assert_eq!(mirror["s_20260302"].record()["status"], "cancelled");
     }
 
     #[test]
@@ -157,23 +162,25 @@ mod tests {
         let all =
             vec![series("2026-03-01"), exception("2026-03-02", "cancelled"), exception("2026-03-03", "confirmed")];
         let mut moved = mirror(all.clone());
-        let touched = take(&mut moved, vec![series("2026-03-05"), exception("2026-03-06", "cancelled")], false);
+        let touched =
+            take(&mut moved, vec![series("2026-03-05"), exception("2026-03-06", "cancelled")], false, MULTIDAY);
         assert_eq!(moved.keys().collect::<Vec<_>>(), ["s", "s_20260303", "s_20260306"]);
         assert!(touched.contains("s_20260302"));
         let mut renamed = mirror(all.clone());
         let mut other = series("2026-03-01");
         other.insert("summary".into(), json!("x"));
-        take(&mut renamed, vec![other], false);
+        take(&mut renamed, vec![other], false, MULTIDAY);
         assert_eq!(renamed.len(), 3);
         let mut deleted = mirror(all);
-        take(&mut deleted, vec![record(json!({ "id": "s", "status": "cancelled" }))], false);
+        take(&mut deleted, vec![record(json!({ "id": "s", "status": "cancelled" }))], false, MULTIDAY);
         assert!(deleted.is_empty());
     }
 
     #[test]
     fn a_whole_list_replaces_everything() {
         let mut mirror = mirror(vec![record(json!({ "id": "a" })), record(json!({ "id": "b" }))]);
-        let touched = take(&mut mirror, vec![record(json!({ "id": "b" })), record(json!({ "id": "c" }))], true);
+        let touched =
+            take(&mut mirror, vec![record(json!({ "id": "b" })), record(json!({ "id": "c" }))], true, MULTIDAY);
         assert_eq!(mirror.keys().collect::<Vec<_>>(), ["b", "c"]);
         assert_eq!(touched.len(), 3);
     }

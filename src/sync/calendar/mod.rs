@@ -13,6 +13,7 @@ pub mod execute;
 pub mod handler;
 mod inspect;
 pub mod items;
+pub mod kept;
 pub mod mirror;
 pub mod pair;
 pub mod plan;

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use advosync::sync::calendar::event::{self, Marks};
 use advosync::sync::calendar::items::{Items, days};
+use advosync::sync::calendar::kept::Kept;
 use advosync::sync::calendar::mirror::{self, Mirror};
 use advosync::sync::calendar::pair::{Pair, Tie};
 use advosync::sync::calendar::plan::{Seen, agreed, plan, shown};
@@ -138,7 +139,7 @@ impl Calendar {
         body.extend(added.as_object().context("an object")?.clone());
         body.retain(|_, value| !value.is_null());
         let pair = agreed(&termin, &self.scope, (&entry.prints(), days(&entry)), 0);
-        mirror::take_one(&mut self.mirror, body);
+        mirror::take_one(&mut self.mirror, body, self.scope.rules.multiday);
         self.pairs.insert(Tie::Event(id), pair);
         self.termine.insert(number, termin);
         Ok(())
@@ -151,10 +152,12 @@ impl Calendar {
             termin.raw.insert("text".into(), json!(format!("Verlegt {number}")));
             *termin = Termin::read(&termin.raw, kuerzel, rules)?;
         }
-        for event in self.mirror.values_mut() {
+        for kept in self.mirror.values_mut() {
+            let mut event = kept.record();
             let number = event["extendedProperties"]["private"]["advoware_frnr"].as_str().unwrap_or_default();
             if number.ends_with('5') {
                 event.insert("location".into(), Value::from("Saal 3"));
+                *kept = Kept::of(&event, rules.multiday);
             }
         }
         Ok(())
@@ -165,7 +168,7 @@ impl Calendar {
         let mut best = f64::INFINITY;
         for _ in 0..ROUNDS {
             let begin = Instant::now();
-            let items = Items::of(&self.mirror, &BTreeSet::new(), self.scope.window, self.scope.rules.multiday);
+            let items = Items::of(&self.mirror, &BTreeSet::new(), self.scope.window);
             let plan = plan(&Seen {
                 scope: &self.scope,
                 termine: &self.termine,

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use advosync::queue::Queue;
 use advosync::sync::calendar::Record;
+use advosync::sync::calendar::kept::Kept;
 use advosync::sync::calendar::pair::{Held, Intent, Original, Pair, Prints, Tie};
+use advosync::sync::calendar::scope::Multiday;
 use advosync::sync::ledger::calendar::{CalendarLedger, Changes, Channel, Known, State, Written};
 use chrono::Utc;
 use serde_json::json;
@@ -13,6 +15,7 @@ use serde_json::json;
 use crate::support::redis::Redis;
 
 const LOCK: &str = "calendar_sync:lock:SB";
+const MULTIDAY: Multiday = Multiday::AllDay;
 const OURS: (&str, &str) = (LOCK, "7:worker");
 
 /// A Redis whose calendar's lock is ours, and the ledger of that calendar.
@@ -27,6 +30,10 @@ async fn desk() -> (Redis, Queue, CalendarLedger) {
 fn event(id: &str) -> Record {
     let event = json!({ "id": id, "summary": "Müller ./. Schmidt 😀", "unknown": { "kept": [1, null] } });
     event.as_object().unwrap().clone()
+}
+
+fn kept(event: &Record) -> Kept {
+    Kept::of(event, MULTIDAY)
 }
 
 fn pair(number: i64) -> Pair {
@@ -64,7 +71,7 @@ fn all() -> Known {
     let intent = Intent { at, body: event("17"), known: vec![1, 2], tries: 1 };
     Known {
         state,
-        mirror: BTreeMap::from([("a".into(), event("a")), ("b".into(), event("b"))]),
+        mirror: BTreeMap::from([("a".into(), kept(&event("a"))), ("b".into(), kept(&event("b")))]),
         pairs: BTreeMap::from([(Tie::Event("a".into()), pair(17)), (instance(), pair(-3))]),
         intents: BTreeMap::from([("b".into(), intent)]),
         held: BTreeMap::from([("abc".into(), Held { reason: "orphan".into(), prints: Some(Prints([9; 5])) })]),
@@ -84,11 +91,11 @@ fn changes(known: &Known) -> Changes {
 #[tokio::test]
 async fn what_is_stored_is_read_back_and_belongs_to_one_kuerzel() {
     let (_redis, queue, ledger) = desk().await;
-    assert_eq!(ledger.read().await.unwrap(), Known::default());
+    assert_eq!(ledger.read(MULTIDAY).await.unwrap(), Known::default());
     assert_eq!(ledger.write(OURS, &changes(&all())).await.unwrap(), Written::Stored);
-    assert_eq!(ledger.read().await.unwrap(), all());
+    assert_eq!(ledger.read(MULTIDAY).await.unwrap(), all());
     let another = CalendarLedger::new(queue.store(), "AB");
-    assert_eq!(another.read().await.unwrap(), Known::default());
+    assert_eq!(another.read(MULTIDAY).await.unwrap(), Known::default());
 }
 
 #[tokio::test]
@@ -97,10 +104,10 @@ async fn changes_are_made_in_their_order_and_twice_is_as_once() {
     ledger.write(OURS, &changes(&all())).await.unwrap();
     let mut next = Changes::default();
     assert!(next.is_empty());
-    next.clear_mirror().mirror("c", &event("c")).mirror("d", &event("d")).unmirror("d");
+    next.clear_mirror().mirror("c", &kept(&event("c"))).mirror("d", &kept(&event("d"))).unmirror("d");
     next.clear_pairs().pair(&instance(), &pair(4)).withdraw("b").release("abc").unpair(&Tie::Event("never".into()));
     let expected = Known {
-        mirror: BTreeMap::from([("c".into(), event("c"))]),
+        mirror: BTreeMap::from([("c".into(), kept(&event("c")))]),
         pairs: BTreeMap::from([(instance(), pair(4))]),
         intents: BTreeMap::new(),
         held: BTreeMap::new(),
@@ -108,12 +115,12 @@ async fn changes_are_made_in_their_order_and_twice_is_as_once() {
     };
     for _ in 0..2 {
         assert_eq!(ledger.write(OURS, &next).await.unwrap(), Written::Stored);
-        assert_eq!(ledger.read().await.unwrap(), expected);
+        assert_eq!(ledger.read(MULTIDAY).await.unwrap(), expected);
     }
     let mut unpaired = Changes::default();
     unpaired.unpair(&instance());
     ledger.write(OURS, &unpaired).await.unwrap();
-    assert_eq!(ledger.read().await.unwrap().pairs, BTreeMap::new());
+    assert_eq!(ledger.read(MULTIDAY).await.unwrap().pairs, BTreeMap::new());
 }
 
 #[tokio::test]
@@ -125,7 +132,7 @@ async fn a_run_that_lost_its_lock_changes_nothing() {
     for lost in [&["SET", LOCK, "8:another"][..], &["DEL", LOCK]] {
         redis.cli(lost);
         assert_eq!(ledger.write(OURS, &next).await.unwrap(), Written::Fenced);
-        assert_eq!(ledger.read().await.unwrap(), all());
+        assert_eq!(ledger.read(MULTIDAY).await.unwrap(), all());
     }
 }
 
@@ -137,12 +144,12 @@ async fn a_large_calendar_is_one_call_and_nothing_of_it_is_missed() {
     for number in 0..10_000 {
         let mut event = event(&format!("adv{number}"));
         event.insert("description".into(), json!(note));
-        large.mirror(&format!("adv{number}"), &event).pair(&Tie::Event(format!("adv{number}")), &pair(number));
+        large.mirror(&format!("adv{number}"), &kept(&event)).pair(&Tie::Event(format!("adv{number}")), &pair(number));
     }
     assert_eq!(ledger.write(OURS, &large).await.unwrap(), Written::Stored);
-    let known = ledger.read().await.unwrap();
+    let known = ledger.read(MULTIDAY).await.unwrap();
     assert_eq!((known.mirror.len(), known.pairs.len()), (10_000, 10_000));
-    assert_eq!(known.mirror["adv9999"]["description"], json!(note));
+    assert_eq!(known.mirror["adv9999"].record()["description"], json!(note));
     assert_eq!(known.pairs[&Tie::Event("adv9999".into())], pair(9_999));
     assert_eq!(redis.cli(&["HLEN", "jobs:calendar:progress"]), "1", "the run is on its way");
 }
@@ -162,7 +169,7 @@ async fn an_entry_that_cannot_be_read_stops_everything_and_names_the_remedy() {
         redis.cli(&["DEL", &key]);
         ledger.write(OURS, &changes(&all())).await.unwrap();
         redis.cli(&["HSET", &key, field, text]);
-        let error = ledger.read().await.unwrap_err().to_string();
+        let error = ledger.read(MULTIDAY).await.unwrap_err().to_string();
         assert!(error.contains(&format!("{key} {field} ")) && error.contains(remedy), "{error}");
         redis.cli(&["DEL", &key]);
     }
@@ -173,7 +180,7 @@ async fn a_redis_that_an_older_program_set_up_gets_the_functions() {
     let (redis, queue, ledger) = desk().await;
     redis.cli(&["FUNCTION", "DELETE", "advosync_3_calendar"]);
     assert_eq!(ledger.write(OURS, &changes(&all())).await.unwrap(), Written::Stored, "on the way,");
-    assert_eq!(ledger.read().await.unwrap(), all());
+    assert_eq!(ledger.read(MULTIDAY).await.unwrap(), all());
     redis.cli(&["FUNCTION", "DELETE", "advosync_3_calendar"]);
     redis.cli(&["HSET", "advosync:layout", "code", "older"]);
     queue.prepare(Utc::now()).await.unwrap();

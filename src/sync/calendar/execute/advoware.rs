@@ -14,7 +14,7 @@ use crate::sync::calendar::entry::{Entry, Field, Fields, Series};
 use crate::sync::calendar::items::{Item, days};
 use crate::sync::calendar::pair::{Held, Intent, Pair, Prints, Tie};
 use crate::sync::calendar::plan::merge::Merged;
-use crate::sync::calendar::plan::{RETIRED, retired, shown, span, with};
+use crate::sync::calendar::plan::{RETIRED, retired, shown, shown_prints, span, with};
 use crate::sync::calendar::termin::{self, Belongs, Termin};
 
 impl Step<'_> {
@@ -26,11 +26,11 @@ impl Step<'_> {
         };
         let (Some(mut pair), Some(termin)) = (pair, termin) else { return Err(Problem::Stale) };
         let entry = shown(&termin, &self.scope);
-        let mut advoware = entry.prints();
+        let mut advoware = shown_prints(&termin, &self.scope);
         if !merged.to_advoware.is_empty() {
             let target = with(termin.entry.clone(), &merged.to_advoware, &item.entry);
             let written = self.write_termin(&termin, &merged.to_advoware, &target).await?;
-            advoware = advoware.with(&merged.to_advoware, &written.entry.prints());
+            advoware = advoware.with(&merged.to_advoware, &written.prints);
             let open = |field: &Field| {
                 [&merged.to_google, &merged.undone, &merged.withheld].iter().any(|fields| fields.contains(field))
             };
@@ -67,7 +67,7 @@ impl Step<'_> {
     }
 
     async fn write_unlocked(&self, planned: &Termin, fields: &Fields, target: &Entry) -> Result<Termin, Problem> {
-        let fresh = self.as_planned(planned.number, &planned.entry.prints(), planned.belongs).await?;
+        let fresh = self.as_planned(planned.number, &planned.prints, planned.belongs).await?;
         let body = termin::changed(&fresh.raw, fields, target, &self.scope.rules);
         if body == fresh.raw {
             // Advoware cannot say it any better.
@@ -81,7 +81,7 @@ impl Step<'_> {
         let found = self.get_termin(number).await?;
         let read = found.as_ref().map(|record| self.read(record));
         match read {
-            Some(Some(fresh)) if fresh.entry.prints() == *prints && fresh.belongs == belongs => Ok(fresh),
+            Some(Some(fresh)) if fresh.prints == *prints && fresh.belongs == belongs => Ok(fresh),
             _ => {
                 self.settle(Delta { termine: vec![(number, found)], ..Delta::default() }).await?;
                 Err(Problem::Stale)
@@ -97,10 +97,8 @@ impl Step<'_> {
             // Whether it took effect is seen by reading it.
             Err(error) if error.effect_unknown() => {
                 let found = self.get_termin(number).await?.and_then(|record| self.read(&record));
-                let meant = self.read(body).map(|termin| termin.entry.prints());
-                return found
-                    .filter(|termin| Some(termin.entry.prints()) == meant)
-                    .ok_or_else(|| advoware_problem(error));
+                let meant = self.read(body).map(|termin| termin.prints);
+                return found.filter(|termin| Some(termin.prints) == meant).ok_or_else(|| advoware_problem(error));
             }
             Err(error) => return Err(advoware_problem(error)),
         };
@@ -129,11 +127,11 @@ impl Step<'_> {
             code: "no_termin",
             message: "the event's times cannot be those of a Termin".to_owned(),
         })?;
-        let prints = sent.entry.prints();
+        let prints = sent.prints;
         let known = {
             let state = self.state();
             let alike = state.termine.values().filter(|it| it.entry.when.start() == sent.entry.when.start());
-            alike.filter(|it| it.entry.prints() == prints).map(|it| it.number).collect()
+            alike.filter(|it| it.prints == prints).map(|it| it.number).collect()
         };
         let name = tie.name();
         let intent = Intent { at: self.run.now(), body: body.clone(), known, tries: tries + 1 };
@@ -167,7 +165,7 @@ impl Step<'_> {
             number: made.number,
             generation: 0,
             anonymised: false,
-            advoware: made.entry.prints(),
+            advoware: made.prints,
             google: item.prints,
             first,
             last,

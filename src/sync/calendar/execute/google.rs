@@ -10,6 +10,7 @@ use crate::sync::calendar::Record;
 use crate::sync::calendar::entry::{Entry, Field, Fields};
 use crate::sync::calendar::event::{self, Marks};
 use crate::sync::calendar::items::{Item, Items, days};
+use crate::sync::calendar::kept::Kept;
 use crate::sync::calendar::pair::{Pair, Prints, Tie};
 use crate::sync::calendar::plan::merge::Merged;
 use crate::sync::calendar::plan::{agreed, shown, span, with};
@@ -63,7 +64,7 @@ impl Step<'_> {
     /// Deletes a copy and shows its Termin anew. A crash in between is met by the next run: the copy is gone, so it comes
     /// back.
     pub(super) async fn remake(&self, tie: &Tie, number: i64, generation: u32) -> Result<(), Problem> {
-        let held = self.state().mirror.get(tie.master()).cloned();
+        let held = self.state().mirror.get(tie.master()).map(Kept::record);
         if let Some(held) = held {
             self.delete(tie, &held).await?;
             self.settle(Delta { events: vec![(tie.event_id(), None)], ..Delta::default() }).await?;
@@ -150,7 +151,7 @@ impl Step<'_> {
     pub(super) async fn mark_event(&self, tie: &Tie, item: &Item) -> Result<(), Problem> {
         let (held, pair) = {
             let state = self.state();
-            (state.mirror.get(tie.master()).cloned(), state.pairs.get(tie).cloned())
+            (state.mirror.get(tie.master()).map(Kept::record), state.pairs.get(tie).cloned())
         };
         let (Tie::Event(id), Some(held), Some(pair)) = (tie, held, pair) else { return Ok(()) };
         let marks = self.marks(pair.number, pair.generation, &item.prints);
@@ -173,7 +174,7 @@ impl Step<'_> {
     /// its `ETag` is not known otherwise.
     async fn current(&self, tie: &Tie, planned: Option<&Item>) -> Result<Option<Record>, Problem> {
         if let Tie::Event(id) = tie {
-            return Ok(self.state().mirror.get(id).cloned());
+            return Ok(self.state().mirror.get(id).map(Kept::record));
         }
         let Some(found) = self.get_event(tie).await? else { return Ok(None) };
         let now = self.item(&found)?;
@@ -204,9 +205,9 @@ impl Step<'_> {
 
     /// One event as an item, by itself.
     fn item(&self, record: &Record) -> Result<Item, Problem> {
-        let mirror = [(String::new(), record.clone())].into_iter().collect();
         let scope = &self.scope;
-        let mut items = Items::of(&mirror, &std::collections::BTreeSet::new(), scope.window, scope.rules.multiday);
+        let mirror = [(String::new(), Kept::of(record, scope.rules.multiday))].into_iter().collect();
+        let mut items = Items::of(&mirror, &std::collections::BTreeSet::new(), scope.window);
         items.by_tie.pop_first().map(|(_, item)| item).ok_or_else(|| Problem::Passed {
             code: "google_unreadable",
             message: "Google stored an event in a form that cannot be read back".to_owned(),

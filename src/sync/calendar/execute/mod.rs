@@ -76,7 +76,7 @@ impl Sync {
     /// Brings one employee's calendar in step.
     pub async fn run(&self, kuerzel: &str, asked: Asked, run: &Run) -> Result<Report, Failure> {
         let ledger = CalendarLedger::new(self.store.clone(), kuerzel);
-        let mut known = ledger.read().await.map_err(ledger_failure)?;
+        let mut known = ledger.read(self.rules.multiday).await.map_err(ledger_failure)?;
         self.wait_for_quiet(&known, run)?;
         let mut report = Report::default();
         let calendar = self.read_google((kuerzel, &ledger, run), &mut known, &mut report).await?;
@@ -139,13 +139,13 @@ impl Sync {
     /// Reads both sides and plans; writes nothing, not even what was read.
     pub(super) async fn look(&self, kuerzel: &str, asked: Asked, run: &Run) -> Result<Look, Failure> {
         let ledger = CalendarLedger::new(self.store.clone(), kuerzel);
-        let mut known = ledger.read().await.map_err(ledger_failure)?;
+        let mut known = ledger.read(self.rules.multiday).await.map_err(ledger_failure)?;
         let scope = Scope { first_contact: is_first_contact(&known), ..self.scope(kuerzel, asked, run) };
         let calendar = known.state.calendar.clone();
         if let Some(calendar) = &calendar {
             let listed = self.list(calendar, known.state.sync_token.as_deref()).await;
             let (listing, whole) = listed.map_err(|error| google_failure(&error))?;
-            super::mirror::take(&mut known.mirror, listing.events, whole);
+            super::mirror::take(&mut known.mirror, listing.events, whole, self.rules.multiday);
         }
         let mut state = State::of(known);
         for record in self.read_termine(kuerzel, scope.window).await? {

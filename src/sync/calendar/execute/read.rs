@@ -9,7 +9,7 @@ use crate::clients::google::{self, Listing};
 use crate::sync::calendar::Record;
 use crate::sync::calendar::clock;
 use crate::sync::calendar::mirror;
-use crate::sync::calendar::scope::Window;
+use crate::sync::calendar::scope::{Multiday, Window};
 use crate::sync::ledger::calendar::{CalendarLedger, Changes, Known, State};
 use crate::worker::{Failure, Run};
 
@@ -36,7 +36,7 @@ impl Sync {
         let calendar = self.calendar(here, &mut known.state, report).await?;
         match self.list(&calendar, known.state.sync_token.as_deref()).await {
             Ok((listing, whole)) => {
-                take(ledger, known, listing, whole, run).await?;
+                take(ledger, known, (listing, whole), self.rules.multiday, run).await?;
                 Ok(calendar)
             }
             Err(google::Error::NotFound { .. }) => {
@@ -44,7 +44,7 @@ impl Sync {
                 void(ledger, known, run).await?;
                 let calendar = self.calendar(here, &mut known.state, report).await?;
                 let (listing, whole) = self.list(&calendar, None).await.map_err(|error| google_failure(&error))?;
-                take(ledger, known, listing, whole, run).await?;
+                take(ledger, known, (listing, whole), self.rules.multiday, run).await?;
                 Ok(calendar)
             }
             Err(error) => Err(google_failure(&error)),
@@ -74,8 +74,8 @@ impl Sync {
 async fn take(
     ledger: &CalendarLedger,
     known: &mut Known,
-    listing: Listing,
-    whole: bool,
+    (listing, whole): (Listing, bool),
+    multiday: Multiday,
     run: &Run,
 ) -> Result<(), Failure> {
     let mut changes = Changes::default();
@@ -83,7 +83,7 @@ async fn take(
     if whole {
         changes.clear_mirror();
     }
-    for id in mirror::take(&mut known.mirror, listing.events, whole) {
+    for id in mirror::take(&mut known.mirror, listing.events, whole, multiday) {
         match known.mirror.get(&id) {
             Some(event) => changes.mirror(&id, event),
             None if whole => &mut changes,

@@ -66,10 +66,8 @@ impl State {
     pub(super) fn take(&mut self, delta: Delta, scope: &Scope) -> Changes {
         let mut changes = Changes::default();
         for (id, event) in delta.events {
-            let touched = match event {
-                Some(event) => mirror::take_one(&mut self.mirror, event),
-                None => mirror::take_one(&mut self.mirror, deleted(&id)),
-            };
+            let event = event.unwrap_or_else(|| deleted(&id));
+            let touched = mirror::take_one(&mut self.mirror, event, scope.rules.multiday);
             for id in touched {
                 match self.mirror.get(&id) {
                     Some(event) => changes.mirror(&id, event),
@@ -122,7 +120,7 @@ impl State {
         let open: Vec<Tie> = self.intents.keys().filter_map(|name| Tie::parse(name)).collect();
         let open = open.iter().filter(|tie| matches!(tie, Tie::Instance { .. })).map(Tie::master);
         let tied: BTreeSet<&str> = tied.chain(open).collect();
-        Items::of(&self.mirror, &tied, scope.window, scope.rules.multiday)
+        Items::of(&self.mirror, &tied, scope.window)
     }
 
     /// What is to be done.

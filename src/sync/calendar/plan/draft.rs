@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::NaiveDate;
 
 use super::deletions::{self, Verdict};
-use super::{Action, Note, Plan, Question, Seen, shown};
+use super::{Action, Note, Plan, Question, Seen, shown_prints};
 use crate::sync::calendar::entry::{Field, Fields};
 use crate::sync::calendar::event;
 use crate::sync::calendar::items::{Item, days};
@@ -233,8 +233,7 @@ pub fn retired(number: i64) -> String {
 }
 
 fn shown_as<'a>(termin: &'a Termin, seen: &Seen<'_>) -> Shown<'a> {
-    let prints = if seen.scope.anonymised { shown(termin, seen.scope).prints() } else { termin.entry.prints() };
-    Shown { termin, prints }
+    Shown { termin, prints: shown_prints(termin, seen.scope) }
 }
 
 /// The days that either of two touches.

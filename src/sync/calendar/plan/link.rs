@@ -163,7 +163,7 @@ pub(super) fn by_intent(draft: &mut Draft<'_>) {
             .shown
             .values()
             .filter(|shown| !draft.is_taken(shown.termin.number) && !intent.known.contains(&shown.termin.number))
-            .filter(|shown| !shown.termin.is_generated() && shown.termin.entry.prints() == sent)
+            .filter(|shown| !shown.termin.is_generated() && shown.termin.prints == sent)
             .map(|shown| shown.termin.number)
             .collect();
         match *candidates {
@@ -190,7 +190,7 @@ fn sent(draft: &Draft<'_>, intent: &Intent) -> Option<Prints> {
     let mut body = intent.body.clone();
     body.insert("frNr".to_owned(), serde_json::Value::from(1));
     let scope = draft.seen.scope;
-    Termin::read(&body, &scope.kuerzel, &scope.rules).ok().map(|termin| termin.entry.prints())
+    Termin::read(&body, &scope.kuerzel, &scope.rules).ok().map(|termin| termin.prints)
 }
 
 fn adopt(draft: &mut Draft<'_>, tie: &Tie, number: i64, sent: Prints) {

@@ -209,6 +209,12 @@ pub fn shown(termin: &Termin, scope: &Scope) -> Entry {
     Entry { text: scope.rules.blocked_title.clone(), notiz: String::new(), ort: String::new(), ..termin.entry.clone() }
 }
 
+/// The fingerprints of [`shown`].
+#[must_use]
+pub fn shown_prints(termin: &Termin, scope: &Scope) -> Prints {
+    if scope.anonymised { shown(termin, scope).prints() } else { termin.prints }
+}
+
 /// One entry with some fields of another.
 #[must_use]
 pub fn with(mut entry: Entry, fields: &Fields, from: &Entry) -> Entry {
@@ -233,14 +239,13 @@ pub fn agreed(
     google: (&Prints, (NaiveDate, Option<NaiveDate>)),
     generation: u32,
 ) -> Pair {
-    let entry = shown(termin, scope);
     let (google, days) = google;
-    let (first, last) = span(super::items::days(&entry), days);
+    let (first, last) = span(super::items::days(&termin.entry), days);
     Pair {
         number: termin.number,
         generation,
         anonymised: scope.anonymised,
-        advoware: entry.prints(),
+        advoware: shown_prints(termin, scope),
         google: *google,
         first,
         last,

@@ -11,6 +11,7 @@ use chrono::{NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 use self::field::{Absent, Moment};
 pub use self::write::{changed, expressed, new, single};
 use super::entry::{Entry, Series, Unit, When};
+use super::pair::Prints;
 use super::scope::{Multiday, Rules};
 use super::{Record, span};
 
@@ -23,6 +24,8 @@ pub struct Termin {
     pub row_id: Option<String>,
     /// What it says.
     pub entry: Entry,
+    /// The fingerprints of that.
+    pub prints: Prints,
     /// Whose it is.
     pub belongs: Belongs,
     /// What was odd about it, as stable words for reports: `reversed`, `bad_time`, `bad_date`, `unknown_turnus_art`.
@@ -73,7 +76,8 @@ impl Termin {
         };
         let row_id = Some(field::text(record, "rowId")).filter(|id| !id.is_empty());
         let belongs = belongs(&field::text(record, "anwalt"), &field::text(record, "sb"), kuerzel);
-        Ok(Self { number, row_id, entry, belongs, remarks: reader.remarks, raw: record.clone() })
+        let prints = entry.prints();
+        Ok(Self { number, row_id, entry, prints, belongs, remarks: reader.remarks, raw: record.clone() })
     }
 
     /// Whether Advoware made it itself (travel time, holiday): shown, never written.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{Part, STATE, State};
-use crate::sync::calendar::Record;
+use crate::sync::calendar::kept::Kept;
 use crate::sync::calendar::pair::{Held, Intent, Pair, Tie};
 use crate::sync::ledger::json;
 
@@ -21,8 +21,8 @@ impl Changes {
     }
 
     /// An event as Google sent it.
-    pub fn mirror(&mut self, id: &str, event: &Record) -> &mut Self {
-        self.put(Part::Mirror, id, event)
+    pub fn mirror(&mut self, id: &str, event: &Kept) -> &mut Self {
+        self.change("put", Part::Mirror, id, event.text().to_owned())
     }
 
     /// An event that Google has no longer.

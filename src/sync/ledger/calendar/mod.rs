@@ -24,7 +24,10 @@ pub use termin_lock::TerminLock;
 use super::{Fence, parsed, unreadable};
 use crate::queue::{Flow, QueueError, Store};
 use crate::sync::calendar::Record;
+use crate::sync::calendar::kept::Kept;
+use crate::sync::calendar::mirror::Mirror;
 use crate::sync::calendar::pair::{Held, Intent, Pair, Tie};
+use crate::sync::calendar::scope::Multiday;
 
 /// The function that writes (`migrations/0003_calendar.lua`).
 const WRITE: &str = "advosync_3_calendar_write";
@@ -76,8 +79,8 @@ pub struct Channel {
 pub struct Known {
     /// The calendar itself.
     pub state: State,
-    /// All of its events by id, as Google sent them.
-    pub mirror: BTreeMap<String, Record>,
+    /// All of its events.
+    pub mirror: Mirror,
     /// What belongs together.
     pub pairs: BTreeMap<Tie, Pair>,
     /// Open POSTs to Advoware.
@@ -152,19 +155,20 @@ impl CalendarLedger {
         Self { store, kuerzel: kuerzel.to_owned() }
     }
 
-    /// All that is known of the calendar. To be read under the calendar's lock: parts are read one after the other.
+    /// All that is known of the calendar; its events are read by the firm's rule for what lasts longer than a day. To be read under the calendar's lock: parts are read one after the other.
     ///
     /// # Errors
     /// Also where a single entry cannot be read; then nothing may be decided.
-    pub async fn read(&self) -> Result<Known, QueueError> {
+    pub async fn read(&self, multiday: Multiday) -> Result<Known, QueueError> {
         let named = |name: &str| Some(name.to_owned());
-        let mut state = self.entries(Part::State, named).await?;
+        let kept = |event: Record, text| Kept::of_text(text, &event, multiday);
+        let mut state = self.entries(Part::State, named, alone).await?;
         Ok(Known {
             state: state.remove(STATE).unwrap_or_default(),
-            mirror: self.entries(Part::Mirror, named).await?,
-            pairs: self.entries(Part::Pairs, Tie::parse).await?,
-            intents: self.entries(Part::Intents, named).await?,
-            held: self.entries(Part::Held, named).await?,
+            mirror: self.entries(Part::Mirror, named, kept).await?,
+            pairs: self.entries(Part::Pairs, Tie::parse, alone).await?,
+            intents: self.entries(Part::Intents, named, alone).await?,
+            held: self.entries(Part::Held, named, alone).await?,
         })
     }
 
@@ -188,12 +192,14 @@ impl CalendarLedger {
         self.store.key(&format!("ledger:calendar:{}:{}", self.kuerzel, part.name()))
     }
 
-    /// A hash, read by pieces. What is taken away meanwhile is not there.
-    async fn entries<N: Ord, T: DeserializeOwned>(
+    /// A hash, read by pieces; `keep` makes of an entry and its text what is kept of it. What is taken away meanwhile is
+    /// not there.
+    async fn entries<N: Ord, T: DeserializeOwned, K>(
         &self,
         part: Part,
         name: impl Fn(&str) -> Option<N>,
-    ) -> Result<BTreeMap<N, T>, QueueError> {
+        keep: impl Fn(T, String) -> K,
+    ) -> Result<BTreeMap<N, K>, QueueError> {
         let key = self.key(part);
         let fields: Vec<String> = self.store.query(redis::cmd("HKEYS").arg(&key)).await?;
         let mut entries = BTreeMap::new();
@@ -202,9 +208,15 @@ impl CalendarLedger {
             for (field, text) in fields.iter().zip(texts).filter_map(|(field, text)| Some((field, text?))) {
                 let name =
                     name(field).ok_or_else(|| unreadable(&key, field, "its name is no event's", part.remedy()))?;
-                entries.insert(name, parsed(&key, field, &text, part.remedy())?);
+                let entry = parsed(&key, field, &text, part.remedy())?;
+                entries.insert(name, keep(entry, text));
             }
         }
         Ok(entries)
     }
+}
+
+/// Keeps an entry without its text.
+fn alone<T>(entry: T, _text: String) -> T {
+    entry
 }

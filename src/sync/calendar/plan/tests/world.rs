@@ -14,6 +14,7 @@ use crate::sync::calendar::Record;
 use crate::sync::calendar::entry::{Entry, Field, Fields, Series, Unit, When};
 use crate::sync::calendar::event;
 use crate::sync::calendar::items::{Item, Items, Place, days, touches};
+use crate::sync::calendar::kept::Kept;
 use crate::sync::calendar::mirror::{self, Mirror};
 use crate::sync::calendar::pair::{Held, Intent, Pair, Tie};
 use crate::sync::calendar::scope::{MaxDeletions, Multiday, Rules, Scope, Window};
@@ -169,9 +170,10 @@ impl World {
             }
             Op::EditEvent { which, day, text } => {
                 let Some(id) = pick(*which, self.events.keys()) else { return };
-                let Some(event) = self.events.get_mut(&id).filter(|event| event["status"] != "cancelled") else {
+                let mut event = self.events[&id].record();
+                if event["status"] == "cancelled" {
                     return;
-                };
+                }
                 event.insert("summary".into(), json!(format!("Termin {text}")));
                 if event.get("recurrence").is_none_or(Value::is_null) && !event.contains_key("recurringEventId") {
                     let fields = event::fields(&entry(*day, *text));
@@ -179,6 +181,7 @@ impl World {
                         event.insert(name.into(), fields[name].clone());
                     }
                 }
+                self.events.insert(id, Kept::of(&event, self.scope.rules.multiday));
             }
             Op::DeleteTermin(which) => {
                 if let Some(number) = pick(*which, self.termine.keys()) {
@@ -193,7 +196,7 @@ impl World {
             Op::Instance { which, instance, cancel } => self.edit_instance(*which, *instance, *cancel),
             Op::Copy(which) => {
                 let Some(id) = pick(*which, self.events.keys()) else { return };
-                let event = self.events[&id].clone();
+                let event = self.events[&id].record();
                 if event["status"] != "cancelled" && !event.contains_key("recurringEventId") {
                     let id = self.fresh_id();
                     self.put_event(&id, event);
@@ -206,8 +209,10 @@ impl World {
                 self.scope.first_contact = true;
             }
             Op::LoseMarks => {
-                self.events.values_mut().for_each(|event| {
+                self.events.values_mut().for_each(|kept| {
+                    let mut event = kept.record();
                     event.remove("extendedProperties");
+                    *kept = Kept::of(&event, self.scope.rules.multiday);
                 });
             }
             Op::LoseBoth => {
@@ -224,12 +229,13 @@ impl World {
     }
 
     fn edit_instance(&mut self, which: Index, instance: u32, cancel: bool) {
-        let masters = self.events.iter().filter(|(_, event)| event.get("recurrence").is_some_and(Value::is_array));
+        let masters =
+            self.events.iter().filter(|(_, kept)| kept.record().get("recurrence").is_some_and(Value::is_array));
         let Some(id) = pick(which, masters.map(|(id, _)| id)) else { return };
         let mut forced = BTreeSet::new();
         forced.insert(id.as_str());
         let wide = Window { from: base(), to: base() + Days::new(60) };
-        let items = Items::of(&self.events, &forced, wide, self.scope.rules.multiday);
+        let items = Items::of(&self.events, &forced, wide);
         let instances: Vec<(Tie, Item)> = items.instances(&id).map(|(tie, item)| (tie.clone(), item.clone())).collect();
         let Some((tie, item)) = instances.into_iter().nth(instance as usize) else { return };
         let mut event = self.instance(&tie, &item);
@@ -262,13 +268,14 @@ impl World {
                 time.retain(|_, value| !value.is_null());
             }
         }
-        mirror::take_one(&mut self.events, event);
+        mirror::take_one(&mut self.events, event, self.scope.rules.multiday);
     }
 
     fn delete_event(&mut self, id: &str) {
         self.tombs.insert(id.to_owned());
         let stub = [("id", json!(id)), ("status", json!("cancelled"))];
-        mirror::take_one(&mut self.events, stub.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
+        let stub = stub.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        mirror::take_one(&mut self.events, stub, self.scope.rules.multiday);
     }
 
     fn read(&self, record: &Record) -> Option<Termin> {
@@ -284,7 +291,7 @@ impl World {
     fn items(&self) -> Items {
         let tied: BTreeSet<&str> =
             self.pairs.keys().filter(|tie| matches!(tie, Tie::Instance { .. })).map(Tie::master).collect();
-        Items::of(&self.events, &tied, self.scope.window, self.scope.rules.multiday)
+        Items::of(&self.events, &tied, self.scope.window)
     }
 
     fn plan_with(&self, found: &Found) -> Plan {
@@ -318,14 +325,14 @@ impl World {
 
     /// The same, as it comes of lists in another order.
     pub(super) fn shuffled(&self, seed: u64) -> Self {
-        let mut events: Vec<Record> = self.events.values().cloned().collect();
+        let mut events: Vec<Record> = self.events.values().map(Kept::record).collect();
         let mut state = seed | 1;
         for at in (1..events.len()).rev() {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             events.swap(at, (state >> 33) as usize % (at + 1));
         }
         let mut other = self.clone();
-        mirror::take(&mut other.events, events, true);
+        mirror::take(&mut other.events, events, true, self.scope.rules.multiday);
         other
     }
 
@@ -355,7 +362,7 @@ impl World {
         }
         for (tie, item) in &items.by_tie {
             // Our own write is the only one that could drop it.
-            assert_eq!(self.events[tie.master()]["fremd"], "bleibt", "{tie:?}");
+            assert_eq!(self.events[tie.master()].record()["fremd"], "bleibt", "{tie:?}");
             if item.inside && !self.scope.anonymised && !item.marks.anonymised {
                 let known = self.pairs.contains_key(tie) || self.held.contains_key(&tie.name());
                 assert!(known, "{tie:?} has no Termin");

@@ -9,6 +9,7 @@ use crate::sync::calendar::Record;
 use crate::sync::calendar::entry::{Entry, Field, Fields, Series};
 use crate::sync::calendar::event::{self, Marks};
 use crate::sync::calendar::items::{Item, days};
+use crate::sync::calendar::kept::Kept;
 use crate::sync::calendar::pair::{Held, Original, Pair, Prints, Tie};
 use crate::sync::calendar::plan::merge::Merged;
 use crate::sync::calendar::plan::{Action, Question, RETIRED, agreed, retired, shown, span, with};
@@ -54,7 +55,7 @@ impl World {
                 None => drop(found.gone.insert(*number)),
             },
             Question::Item(tie) => {
-                let there = self.events.get(&tie.event_id()).is_some_and(|event| event["status"] != "cancelled");
+                let there = self.events.get(&tie.event_id()).is_some_and(|kept| kept.record()["status"] != "cancelled");
                 assert!(!there, "{tie:?} was asked for although it is there");
                 found.vanished.insert(tie.clone());
             }
@@ -68,10 +69,10 @@ impl World {
     /// An instance as Google gives it.
     pub(super) fn instance(&self, tie: &Tie, item: &Item) -> Record {
         let Tie::Instance { series, original } = tie else { panic!("{tie:?}") };
-        if let Some(event) = self.events.get(&tie.event_id()) {
-            return event.clone();
+        if let Some(kept) = self.events.get(&tie.event_id()) {
+            return kept.record();
         }
-        let mut event = self.events[series].clone();
+        let mut event = self.events[series].record();
         event.remove("recurrence");
         event.extend(event::fields(&item.entry));
         event.remove("recurrence");
@@ -178,7 +179,7 @@ impl World {
     }
 
     fn write(&mut self, id: &str, entry: &Entry, marks: &Marks) {
-        let held = self.events.get(id).cloned();
+        let held = self.events.get(id).map(Kept::record);
         let body = event::body(held.as_ref(), id, entry, marks, self.scope.rules.multiday);
         self.put_event(id, body);
     }
