@@ -15,6 +15,7 @@ fn ops() -> impl Strategy<Value = Op> {
     prop_oneof![
         4 => (day(), 0_u8..3, any::<bool>()).prop_map(|(day, text, shared)| Op::NewTermin { day, text, shared }),
         1 => (day(), 0_u8..3).prop_map(|(day, text)| Op::NewSeries { day, text }),
+        1 => (day(), 0_u8..3).prop_map(|(day, text)| Op::NewGenerated { day, text }),
         4 => (day(), 0_u8..3).prop_map(|(day, text)| Op::NewEvent { day, text }),
         1 => (day(), any::<bool>()).prop_map(|(day, complex)| Op::NewRecurring { day, complex }),
         3 => (any::<prop::sample::Index>(), day(), 0_u8..3).prop_map(|(which, day, text)| Op::EditTermin { which, day, text }),

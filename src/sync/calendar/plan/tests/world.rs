@@ -27,6 +27,8 @@ const KUERZEL: &str = "SB";
 pub(super) enum Op {
     NewTermin { day: u32, text: u8, shared: bool },
     NewSeries { day: u32, text: u8 },
+    /// Travel time, holiday: Advoware's own, with a number below 0.
+    NewGenerated { day: u32, text: u8 },
     NewEvent { day: u32, text: u8 },
     NewRecurring { day: u32, complex: bool },
     EditTermin { which: Index, day: u32, text: u8 },
@@ -144,6 +146,13 @@ impl World {
                 let when = When::AllDay { first, last: first };
                 let record = termin::new(&Entry { when, series, ..entry(*day, *text) }, KUERZEL, false);
                 self.add_termin(record);
+            }
+            Op::NewGenerated { day, text } => {
+                let mut record = termin::new(&entry(*day, *text), KUERZEL, false);
+                self.next += 1;
+                record.insert("frNr".into(), json!(-self.next));
+                record.insert("fremd".into(), json!("bleibt"));
+                self.termine.insert(-self.next, record);
             }
             Op::NewEvent { day, text } => {
                 let id = self.fresh_id();
