@@ -66,7 +66,13 @@ impl Step<'_> {
         let items = state.items(&self.scope);
         let plan = state.plan(&items, &self.scope);
         let mut report = self.report();
-        report.notes.extend(plan.notes.iter().cloned());
+        for note in &plan.notes {
+            // In the log, too (C4): what was decided is told even where the run does not live to say so.
+            if report.notes.insert(note.clone()) {
+                let kuerzel = &self.scope.kuerzel;
+                tracing::info!(kuerzel, kind = note.kind, about = note.about, fields = ?note.fields, "noted of a calendar");
+            }
+        }
         report.held_deletions = plan.held_deletions;
         plan
     }

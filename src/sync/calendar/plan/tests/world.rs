@@ -25,17 +25,45 @@ const KUERZEL: &str = "SB";
 /// What people and fate do.
 #[derive(Debug, Clone)]
 pub(super) enum Op {
-    NewTermin { day: u32, text: u8, shared: bool },
-    NewSeries { day: u32, text: u8 },
+    NewTermin {
+        day: u32,
+        text: u8,
+        shared: bool,
+    },
+    NewSeries {
+        day: u32,
+        text: u8,
+    },
     /// Travel time, holiday: Advoware's own, with a number below 0.
-    NewGenerated { day: u32, text: u8 },
-    NewEvent { day: u32, text: u8 },
-    NewRecurring { day: u32, complex: bool },
-    EditTermin { which: Index, day: u32, text: u8 },
-    EditEvent { which: Index, day: u32, text: u8 },
+    NewGenerated {
+        day: u32,
+        text: u8,
+    },
+    NewEvent {
+        day: u32,
+        text: u8,
+    },
+    NewRecurring {
+        day: u32,
+        complex: bool,
+    },
+    EditTermin {
+        which: Index,
+        day: u32,
+        text: u8,
+    },
+    EditEvent {
+        which: Index,
+        day: u32,
+        text: u8,
+    },
     DeleteTermin(Index),
     DeleteEvent(Index),
-    Instance { which: Index, instance: u32, cancel: bool },
+    Instance {
+        which: Index,
+        instance: u32,
+        cancel: bool,
+    },
     Copy(Index),
     LoseLedger,
     LoseMarks,
