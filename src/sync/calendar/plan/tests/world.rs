@@ -175,13 +175,7 @@ impl World {
                 let record = termin::new(&Entry { when, series, ..entry(*day, *text) }, KUERZEL, false);
                 self.add_termin(record);
             }
-            Op::NewGenerated { day, text } => {
-                let mut record = termin::new(&entry(*day, *text), KUERZEL, false);
-                self.next += 1;
-                record.insert("frNr".into(), json!(-self.next));
-                record.insert("fremd".into(), json!("bleibt"));
-                self.termine.insert(-self.next, record);
-            }
+            Op::NewGenerated { day, text } => self.add_generated(*day, *text),
             Op::NewEvent { day, text } => {
                 let id = self.fresh_id();
                 let event = event::fields(&entry(*day, *text));
@@ -292,6 +286,14 @@ impl World {
         record.entry("fremd").or_insert(json!("bleibt"));
         self.termine.insert(self.next, record);
         self.next
+    }
+
+    fn add_generated(&mut self, day: u32, text: u8) {
+        let mut record = termin::new(&entry(day, text), KUERZEL, false);
+        self.next += 1;
+        record.insert("frNr".into(), json!(-self.next));
+        record.insert("fremd".into(), json!("bleibt"));
+        self.termine.insert(-self.next, record);
     }
 
     fn put_event(&mut self, id: &str, mut event: Record) {
