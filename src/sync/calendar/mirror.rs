@@ -27,12 +27,17 @@ pub fn take(mirror: &mut Mirror, listing: Vec<Record>, whole: bool, multiday: Mu
         take_event(mirror, &record, multiday, &mut touched);
     }
     for record in exceptions {
-        if let Some(id) = event::stub(&record).map(|stub| stub.id.to_owned()) {
-            touched.insert(id.clone());
+        let Some(stub) = event::stub(&record) else { continue };
+        let id = stub.id.to_owned();
+        touched.insert(id.clone());
+        // A cancelled exception without its series says nothing.
+        let lonely = stub.instance_of.is_none_or(|(series, _)| !mirror.contains_key(series));
+        if stub.cancelled && lonely {
+            mirror.remove(&id);
+        } else {
             mirror.insert(id, Kept::of(&record, multiday));
         }
     }
-    forget_lonely(mirror, &mut touched);
     touched
 }
 
@@ -86,20 +91,6 @@ fn forget_exceptions(mirror: &mut Mirror, series: &str, all: bool, touched: &mut
         }
         !forget
     });
-}
-
-/// A cancelled exception without its series says nothing.
-fn forget_lonely(mirror: &mut Mirror, touched: &mut BTreeSet<String>) {
-    let lonely: Vec<String> = mirror
-        .iter()
-        .filter(|(_, kept)| kept.cancelled)
-        .filter(|(_, kept)| kept.instance_of.as_ref().is_none_or(|(series, _)| !mirror.contains_key(series)))
-        .map(|(id, _)| id.clone())
-        .collect();
-    for id in lonely {
-        mirror.remove(&id);
-        touched.insert(id);
-    }
 }
 
 #[cfg(test)]
@@ -174,6 +165,13 @@ mod tests {
         let mut deleted = mirror(all);
         take(&mut deleted, vec![record(json!({ "id": "s", "status": "cancelled" }))], false, MULTIDAY);
         assert!(deleted.is_empty());
+    }
+
+    #[test]
+    fn an_exception_without_its_series_stays_unless_it_is_cancelled() {
+        let invited = exception("2026-03-02", "confirmed");
+        let mirror = mirror(vec![invited, exception("2026-03-03", "cancelled")]);
+        assert_eq!(mirror.keys().collect::<Vec<_>>(), ["s_20260302"]);
     }
 
     #[test]
