@@ -10,12 +10,9 @@ use crate::sync::calendar::pair::{Pair, Tie};
 /// Decides for all pairs, those that were just found among them.
 pub(super) fn decide(draft: &mut Draft<'_>) {
     let seen = draft.seen;
-    let found = std::mem::take(&mut draft.found);
+    let found = draft.found.clone();
     let known = seen.pairs.iter().filter(|(tie, _)| !found.contains_key(tie));
-    let all: Vec<(&Tie, &Pair)> = known.chain(&found).collect();
-    // Kept, so that what is left over is still known to be paired.
-    draft.found.clone_from(&found);
-    for (tie, pair) in all {
+    for (tie, pair) in known.chain(&found) {
         if seen.items.apart.contains_key(tie.master()) && matches!(tie, Tie::Event(_)) {
             apart::decide(draft, tie, pair);
         } else {
@@ -63,6 +60,8 @@ fn one(draft: &mut Draft<'_>, tie: &Tie, pair: &Pair) {
             draft.note("withheld", pair.number, &["delete"]);
         }
         Fate::DeleteTermin => draft.delete(Action::DeleteTermin { tie: tie.clone(), number: pair.number }),
+        // What lies outside of the window is not listed, so an interrupted POST of it could never be found again.
+        Fate::NewTermin if there.is_some_and(|item| !item.inside) => {}
         Fate::NewTermin => {
             draft.note("edit_beats_delete", tie.name(), &[]);
             if seen.scope.rules.write_protection {

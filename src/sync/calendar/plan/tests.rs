@@ -107,6 +107,22 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
 
+    /// The edit beats the delete, but a Termin outside of the window is not listed: were its POST interrupted, it would be
+    /// sent again and again. It is made when the window reaches the event.
+    #[test]
+    fn no_termin_is_made_outside_of_the_window(which in any::<prop::sample::Index>()) {
+        let mut world = World::new(Setup::default());
+        world.apply(&Op::NewTermin { day: 1, text: 0, shared: false });
+        world.sync();
+        world.apply(&Op::DeleteTermin(which));
+        world.apply(&Op::EditEvent { which, day: 70, text: 1 });
+        prop_assert_eq!(world.sync(), Done::default());
+        world.apply(&Op::MoveWindow(40));
+        let done = world.sync();
+        prop_assert_eq!((done.advoware.len(), done.google.len(), world.termine.len()), (1, 0, 1));
+        world.check();
+    }
+
     /// Under write protection Advoware stays as people left it.
     #[test]
     fn write_protection_writes_nothing_to_advoware(story in story()) {
