@@ -21,6 +21,23 @@ pub struct Entry {
     pub series: Option<Series>,
 }
 
+impl Entry {
+    /// This, with some fields taken from another.
+    #[must_use]
+    pub fn with(mut self, fields: &Fields, from: &Self) -> Self {
+        for field in fields {
+            match field {
+                Field::When => self.when = from.when,
+                Field::Series => self.series = from.series,
+                Field::Text => self.text.clone_from(&from.text),
+                Field::Notiz => self.notiz.clone_from(&from.notiz),
+                Field::Ort => self.ort.clone_from(&from.ort),
+            }
+        }
+        self
+    }
+}
+
 /// When an appointment is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum When {

@@ -63,6 +63,12 @@ impl Kept {
         Self { text, cancelled, instance_of, reading }
     }
 
+    /// What it says; none where it cannot be read.
+    #[must_use]
+    pub fn said(self) -> Option<Arc<Said>> {
+        self.reading.ok().map(|reading| reading.said)
+    }
+
     /// As Google sent it, as compact JSON.
     #[must_use]
     pub fn text(&self) -> &str {

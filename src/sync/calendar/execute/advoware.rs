@@ -14,7 +14,7 @@ use crate::sync::calendar::entry::{Entry, Field, Fields, Series};
 use crate::sync::calendar::items::{Item, days};
 use crate::sync::calendar::pair::{Held, Intent, Pair, Prints, Tie};
 use crate::sync::calendar::plan::merge::Merged;
-use crate::sync::calendar::plan::{RETIRED, retired, shown, shown_prints, span, with};
+use crate::sync::calendar::plan::{RETIRED, retired, shown, shown_prints, span};
 use crate::sync::calendar::termin::{self, Belongs, Termin};
 
 impl Step<'_> {
@@ -28,7 +28,7 @@ impl Step<'_> {
         let entry = shown(&termin, &self.scope);
         let mut advoware = shown_prints(&termin, &self.scope);
         if !merged.to_advoware.is_empty() {
-            let target = with(termin.entry.clone(), &merged.to_advoware, &item.entry);
+            let target = termin.entry.clone().with(&merged.to_advoware, &item.entry);
             let written = self.write_termin(&termin, &merged.to_advoware, &target).await?;
             advoware = advoware.with(&merged.to_advoware, &written.prints);
             let open = |field: &Field| {

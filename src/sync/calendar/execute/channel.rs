@@ -1,5 +1,5 @@
 //! The push channel of a calendar: opened, renewed before it ends or when the settings change, stopped where pushes are
-//! turned off. A hint only, so whatever goes wrong here never fails a run.
+//! turned off. A hint only, so no refusal of Google's fails a run.
 
 use std::time::Duration;
 

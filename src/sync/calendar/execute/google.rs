@@ -1,5 +1,7 @@
 //! Effects at Google. Ids are derived and every write carries an `If-Match`, so each of them is safe to repeat (S4).
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::failure::{Problem, google_problem};
@@ -9,11 +11,11 @@ use crate::clients::google;
 use crate::sync::calendar::Record;
 use crate::sync::calendar::entry::{Entry, Field, Fields};
 use crate::sync::calendar::event::{self, Marks};
-use crate::sync::calendar::items::{Item, Items, days};
-use crate::sync::calendar::kept::Kept;
+use crate::sync::calendar::items::{Item, days};
+use crate::sync::calendar::kept::{Kept, Said};
 use crate::sync::calendar::pair::{Pair, Prints, Tie};
 use crate::sync::calendar::plan::merge::Merged;
-use crate::sync::calendar::plan::{agreed, shown, span, with};
+use crate::sync::calendar::plan::{agreed, shown, span};
 
 /// More deleted events of one Termin than this are no accident.
 const GENERATIONS: u32 = 50;
@@ -35,8 +37,8 @@ impl Step<'_> {
             self.run.check()?;
             let taken = match self.sync.google.insert(&self.calendar, &body).await {
                 Ok(made) => {
-                    let item = self.item(&made)?;
-                    let pair = agreed(&termin, &self.scope, (&item.prints, days(&item.entry)), generation);
+                    let now = self.said(&made)?;
+                    let pair = agreed(&termin, &self.scope, (&now.prints, days(&now.entry)), generation);
                     self.count("events_inserted");
                     let mut pairs = vec![(Tie::Event(id.clone()), Some(pair))];
                     pairs.extend(replaces.map(|tie| (tie.clone(), None)));
@@ -113,7 +115,7 @@ impl Step<'_> {
             return Err(Problem::Stale);
         };
         let fields: Fields = merged.to_google.union(&merged.undone).copied().collect();
-        let target = with(item.entry.clone(), &fields, entry);
+        let target = item.entry.clone().with(&fields, entry);
         // An edit that is withheld is not agreed on, so it must not be told from one of ours by the event's own word.
         let agreed = target.prints().with(&merged.withheld, &pair.google);
         let marks = match tie {
@@ -136,7 +138,7 @@ impl Step<'_> {
             }
             Err(error) => return Err(google_problem(error)),
         };
-        let now = self.item(&written)?;
+        let now = self.said(&written)?;
         let settled: Fields = Field::ALL.into_iter().filter(|field| !merged.withheld.contains(field)).collect();
         let (first, last) = span(days(entry), days(&now.entry));
         let pair = Pair { first, last, anonymised: self.scope.anonymised, ..pair.clone() };
@@ -159,7 +161,7 @@ impl Step<'_> {
         self.run.check()?;
         match self.sync.google.update(&self.calendar, id, etag(&held), &body).await {
             Ok(written) => {
-                let pair = Pair { google: self.item(&written)?.prints, ..pair };
+                let pair = Pair { google: self.said(&written)?.prints, ..pair };
                 let (events, pairs) = (vec![(id.clone(), Some(written))], vec![(tie.clone(), Some(pair))]);
                 self.settle(Delta { events, pairs, ..Delta::default() }).await
             }
@@ -177,7 +179,7 @@ impl Step<'_> {
             return Ok(self.state().mirror.get(id).map(Kept::record));
         }
         let Some(found) = self.get_event(tie).await? else { return Ok(None) };
-        let now = self.item(&found)?;
+        let now = self.said(&found)?;
         if planned.is_some_and(|planned| planned.prints != now.prints) {
             self.settle(Delta { events: vec![(tie.event_id(), Some(found))], ..Delta::default() }).await?;
             return Err(Problem::Stale);
@@ -203,12 +205,9 @@ impl Step<'_> {
         }
     }
 
-    /// One event as an item, by itself.
-    fn item(&self, record: &Record) -> Result<Item, Problem> {
-        let scope = &self.scope;
-        let mirror = [(String::new(), Kept::of(record, scope.rules.multiday))].into_iter().collect();
-        let mut items = Items::of(&mirror, &std::collections::BTreeSet::new(), scope.window);
-        items.by_tie.pop_first().map(|(_, item)| item).ok_or_else(|| Problem::Passed {
+    /// What an event says as it is now.
+    fn said(&self, record: &Record) -> Result<Arc<Said>, Problem> {
+        Kept::of(record, self.scope.rules.multiday).said().ok_or_else(|| Problem::Passed {
             code: "google_unreadable",
             message: "Google stored an event in a form that cannot be read back".to_owned(),
         })

@@ -7,7 +7,7 @@ use super::draft::{Draft, RETIRED, retired};
 use super::fate;
 use super::pairs::{flows_back, termin, tries};
 use super::{Action, Question};
-use crate::sync::calendar::entry::Fields;
+use crate::sync::calendar::entry::{Field, Fields};
 use crate::sync::calendar::items::days;
 use crate::sync::calendar::pair::{Pair, Tie};
 
@@ -42,7 +42,7 @@ pub(super) fn decide(draft: &mut Draft<'_>, tie: &Tie, pair: &Pair) {
                 None
             };
             if let Some(kind) = kept {
-                draft.note_fields(kind, number, &Fields::from([crate::sync::calendar::entry::Field::Series]));
+                draft.note_fields(kind, number, &Fields::from([Field::Series]));
                 let generation = pair.generation + 1;
                 return draft.act(Action::Remake { tie: tie.clone(), number, generation });
             }

@@ -180,7 +180,7 @@ impl<'a> Draft<'a> {
         self.spoken_for.insert(tie.clone());
     }
 
-    /// Makes an item whose pair ended in this plan wait for a Termin again, and others of its kind with it.
+    /// Leaves a Termin alone in this run: no item gets it, and no new event shows it.
     pub(super) fn leave_termin(&mut self, number: i64) {
         self.taken.insert(number);
     }

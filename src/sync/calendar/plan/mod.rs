@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 
-use super::entry::{Entry, Fields};
+use super::entry::Entry;
 use super::items::Items;
 use super::pair::{Held, Intent, Pair, Prints, Tie};
 use super::scope::Scope;
@@ -213,22 +213,6 @@ pub fn shown(termin: &Termin, scope: &Scope) -> Entry {
 #[must_use]
 pub fn shown_prints(termin: &Termin, scope: &Scope) -> Prints {
     if scope.anonymised { shown(termin, scope).prints() } else { termin.prints }
-}
-
-/// One entry with some fields of another.
-#[must_use]
-pub fn with(mut entry: Entry, fields: &Fields, from: &Entry) -> Entry {
-    use super::entry::Field;
-    for field in fields {
-        match field {
-            Field::When => entry.when = from.when,
-            Field::Series => entry.series = from.series,
-            Field::Text => entry.text.clone_from(&from.text),
-            Field::Notiz => entry.notiz.clone_from(&from.notiz),
-            Field::Ort => entry.ort.clone_from(&from.ort),
-        }
-    }
-    entry
 }
 
 /// The pair of a Termin and an item that agree as they are.

@@ -347,16 +347,7 @@ proptest! {
         let Ok(own) = Termin::read(&raw, "SB", &rules) else { return Err(TestCaseError::reject("no date")) };
         let odd = !own.remarks.is_empty();
         let own = own.entry;
-        let mut merged = own.clone();
-        for field in &fields {
-            match field {
-                Field::When => merged.when = theirs.when,
-                Field::Series => merged.series = theirs.series,
-                Field::Text => merged.text.clone_from(&theirs.text),
-                Field::Notiz => merged.notiz.clone_from(&theirs.notiz),
-                Field::Ort => merged.ort.clone_from(&theirs.ort),
-            }
-        }
+        let merged = own.clone().with(&fields, &theirs);
         let written = changed(&raw, &fields, &merged, &rules);
         let again = read(&written, multiday);
         let fit = expressed(&merged, &rules);

@@ -12,7 +12,7 @@ use crate::sync::calendar::items::{Item, days};
 use crate::sync::calendar::kept::Kept;
 use crate::sync::calendar::pair::{Held, Original, Pair, Prints, Tie};
 use crate::sync::calendar::plan::merge::Merged;
-use crate::sync::calendar::plan::{Action, Question, RETIRED, agreed, retired, shown, span, with};
+use crate::sync::calendar::plan::{Action, Question, RETIRED, agreed, retired, shown, span};
 use crate::sync::calendar::termin::{self, Belongs, Termin};
 
 /// More rounds than this are a plan that does not come to an end.
@@ -217,14 +217,14 @@ impl World {
         if !merged.to_advoware.is_empty() {
             assert!(number > 0);
             done.advoware.push(format!("update {number}"));
-            target = with(target, &merged.to_advoware, &item.entry);
+            target = target.with(&merged.to_advoware, &item.entry);
             let body = termin::changed(&raw, &merged.to_advoware, &target, &self.scope.rules);
             self.termine.insert(number, body);
             found.termine.remove(&number);
         }
         let now = self.read(&self.termine[&number]).unwrap();
         let to_google: Fields = merged.to_google.union(&merged.undone).copied().collect();
-        let wanted = with(item.entry.clone(), &to_google, &shown(&now, &self.scope));
+        let wanted = item.entry.clone().with(&to_google, &shown(&now, &self.scope));
         if !to_google.is_empty() {
             done.google.push(format!("update {}", tie.name()));
         }
