@@ -48,6 +48,10 @@ pub(super) fn across(reader: &mut Reader<'_>, parts: &Parts) {
     for key in &parts.unless_different {
         existing_field(reader, &parts.fields, key);
     }
+    for (field, _) in &parts.import.filter {
+        attribute_form(reader, &Use::of(field));
+    }
+    parts.import.check(reader, !parts.search_keys.is_empty());
 }
 
 fn entity_name(reader: &mut Reader<'_>, name: &Located<String>) {

@@ -5,6 +5,7 @@
 
 mod check;
 mod fault;
+mod import;
 mod load;
 mod parse;
 mod reader;
@@ -13,6 +14,7 @@ mod search;
 mod tests;
 
 pub use fault::MappingFault;
+pub use import::Import;
 pub use load::{DEFAULT_FOLDER, Mappings};
 
 use super::convert::Conversion;
@@ -36,6 +38,8 @@ pub struct Mapping {
     pub on_delete: OnDelete,
     /// Settings of the periodic sweep.
     pub sweep: Sweep,
+    /// Which records that only Advoware has are created in EspoCRM; `None`: they stay there.
+    pub import: Option<Import>,
 }
 
 /// EspoCRM's entity and the names of its sync fields (seed 004).

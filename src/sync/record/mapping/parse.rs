@@ -3,6 +3,7 @@
 use toml::de::DeTable;
 
 use super::check::{self, Use};
+use super::import::{self, Asked};
 use super::reader::{Located, Reader, Section};
 use super::{
     AdvowareEnd, Direction, EspocrmEnd, Field, Mapping, MappingFault, OnDelete, Person, Search, SearchKey, Source,
@@ -24,6 +25,7 @@ pub(super) struct Parts {
     pub(super) fields: Vec<Field>,
     pub(super) search_keys: Vec<Located<String>>,
     pub(super) unless_different: Vec<Located<String>>,
+    pub(super) import: Asked,
 }
 
 /// Lines that faults between files point at.
@@ -55,7 +57,9 @@ pub(super) fn parse(file: &str, source: &str) -> Result<(Mapping, Lines), Vec<Ma
 }
 
 fn read(reader: &mut Reader<'_>, root: &Section<'_>) -> (Mapping, Parts) {
-    reader.only(root, &["name", "on_delete", "espocrm", "advoware", "person", "field", "search", "sweep"]);
+    let known =
+        ["name", "on_delete", "import", "espocrm", "advoware", "person", "field", "search", "sweep", "import_filter"];
+    reader.only(root, &known);
     let name = reader.text(root, "name");
     let on_delete = reader.choice(root, "on_delete", &ON_DELETE);
     let mut parts = Parts {
@@ -67,6 +71,7 @@ fn read(reader: &mut Reader<'_>, root: &Section<'_>) -> (Mapping, Parts) {
         fields: Vec::new(),
         search_keys: Vec::new(),
         unless_different: Vec::new(),
+        import: import::read(reader, root),
     };
     let espocrm = espocrm(reader, root, &mut parts);
     let advoware = advoware(reader, root, &mut parts);
@@ -76,8 +81,8 @@ fn read(reader: &mut Reader<'_>, root: &Section<'_>) -> (Mapping, Parts) {
     }
     let search = search(reader, root, &mut parts);
     let sweep = sweep(reader, root);
-    let fields = parts.fields.clone();
-    (Mapping { name: name.value, espocrm, advoware, person, fields, search, on_delete, sweep }, parts)
+    let (fields, import) = (parts.fields.clone(), parts.import.import());
+    (Mapping { name: name.value, espocrm, advoware, person, fields, search, on_delete, sweep, import }, parts)
 }
 
 fn espocrm(reader: &mut Reader<'_>, root: &Section<'_>, parts: &mut Parts) -> EspocrmEnd {

@@ -45,6 +45,11 @@ impl<'t> Section<'t> {
         self.entries().find(|(key, _)| key.get_ref() == wanted).map(|(_, value)| value)
     }
 
+    /// Where a key's value stands, if the key is there.
+    pub(super) fn at(&self, key: &str) -> Option<usize> {
+        self.find(key).map(|value| value.span().start)
+    }
+
     fn entries(&self) -> impl Iterator<Item = (&'t Spanned<std::borrow::Cow<'t, str>>, &'t Spanned<DeValue<'t>>)> {
         self.table.into_iter().flat_map(|table| table.iter())
     }
@@ -136,6 +141,33 @@ impl<'s> Reader<'s> {
                 (name, self.string(value, path))
             })
             .collect()
+    }
+
+    /// All `key = "text"` and `key = ["text", …]` pairs of a table, in the order of its lines. Blank texts are allowed,
+    /// lists without any text are not.
+    pub(super) fn choices(&mut self, section: &Section<'_>) -> Vec<(Located<String>, Vec<String>)> {
+        let mut entries: Vec<_> = section.entries().collect();
+        entries.sort_by_key(|(key, _)| key.span().start);
+        let mut choices = Vec::new();
+        for (key, value) in entries {
+            let path = section.key(key.get_ref());
+            let items = value.get_ref().as_array().map_or_else(|| vec![value], |array| array.iter().collect());
+            if items.is_empty() {
+                self.fault(value.span().start, path.clone(), "an empty list: nothing would match");
+            }
+            let mut texts = Vec::new();
+            for item in items {
+                if let Some(text) = item.get_ref().as_str() {
+                    texts.push(text.to_owned());
+                } else {
+                    let problem = format!("must be a string or a list of strings, not {}", item.get_ref().type_str());
+                    self.fault(item.span().start, path.clone(), problem);
+                }
+            }
+            let name = Located { value: key.get_ref().clone().into_owned(), at: key.span().start, key: path };
+            choices.push((name, texts));
+        }
+        choices
     }
 
     /// A list of texts; empty where it is missing.

@@ -1,6 +1,6 @@
 //! Finding a record again that may exist already (design S3 "Linking", S4).
 
-use super::{Field, Mapping};
+use super::{Field, Mapping, Source};
 use crate::sync::record::normal::{Content, Seen};
 
 impl Mapping {
@@ -17,6 +17,23 @@ impl Mapping {
             }
         }
         (!query.is_empty()).then_some(query)
+    }
+
+    /// EspoCRM's attributes and values by which records with the same search keys are listed there: one list for each key
+    /// that is filled, of which one entry must fit. The name of a person and that of a company stand in different ones.
+    #[must_use]
+    pub fn espocrm_search(&self, content: &Content) -> Vec<Vec<(String, String)>> {
+        let filled = self.search.keys.iter().filter_map(|key| {
+            let text = content.get(&key.field).text()?;
+            Some((self.field(&key.field)?, text))
+        });
+        let attributes = |field: &Field| match (&field.source, &self.person) {
+            (Source::First, Some(person)) => vec![person.espocrm_first.clone()],
+            (Source::Name, Some(person)) => vec![person.espocrm_last.clone(), person.espocrm_company.clone()],
+            (Source::Attribute(attribute), _) => vec![attribute.clone()],
+            (Source::First | Source::Name, None) => Vec::new(),
+        };
+        filled.map(|(field, text)| attributes(field).into_iter().map(|it| (it, text.to_owned())).collect()).collect()
     }
 
     /// Whether all search keys are known of `one` and equal. Advoware ignores a parameter it does not know, so every

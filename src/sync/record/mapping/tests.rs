@@ -128,6 +128,53 @@ fn a_search_key_must_reach_advoware() {
 }
 
 #[test]
+fn importing_needs_a_filter_and_search_keys() {
+    let on = "name = \"beteiligte\"\nimport = true";
+    let shipped = "name = \"beteiligte\"";
+    check(shipped, on, "x.toml:7: `import`: needs a table [import_filter]: without one every record");
+    check("[sweep]", "[import_filter]\nart = \"M\"\n[sweep]", "x.toml:64: `import_filter`: has no effect without");
+    let filtered =
+        |filter: &str| SHIPPED.replacen(shipped, on, 1).replacen("[sweep]", &format!("{filter}\n[sweep]"), 1);
+    let faults = |source: &str| match parse("x.toml", source) {
+        Ok(_) => Vec::new(),
+        Err(faults) => faults.iter().map(ToString::to_string).collect::<Vec<_>>(),
+    };
+    let one = |filter: &str, expected: &str| {
+        let faults = faults(&filtered(filter));
+        assert!(faults.len() == 1 && faults[0].starts_with(expected), "{filter}: {faults:#?}");
+    };
+    one("[import_filter]", "x.toml:65: `import_filter`: names no field");
+    one("[import_filter]\nart = []", "x.toml:66: `import_filter.art`: an empty list: nothing would match");
+    one(
+        "[import_filter]\nart = 5",
+        "x.toml:66: `import_filter.art`: must be a string or a list of strings, not integer",
+    );
+    one("[import_filter]\nart = [\"A\", true]", "x.toml:66: `import_filter.art`: must be a string or a list");
+    one("[import_filter]\n\"a b\" = \"A\"", "x.toml:66: `import_filter.a b`: `a b` is no attribute name");
+    let keys = "keys = { name = \"name\", vorname = \"vorname\" }";
+    let keyless = faults(&filtered("[import_filter]\nart = \"A\"").replacen(keys, "keys = {}", 1));
+    assert!(
+        keyless.len() == 1 && keyless[0].starts_with("x.toml:7: `import`: needs `keys` in [search]"),
+        "{keyless:#?}"
+    );
+    let ill = faults(&SHIPPED.replacen(shipped, "name = \"beteiligte\"\nimport = 1", 1));
+    assert!(ill[0].starts_with("x.toml:7: `import`: must be a true or false, not integer"), "{ill:#?}");
+
+    assert_eq!(shipped_import(SHIPPED), None);
+    let off = SHIPPED.replacen(shipped, "name = \"beteiligte\"\nimport = false", 1);
+    assert_eq!(shipped_import(&off), None);
+    let filter =
+        shipped_import(&filtered("[import_filter]\nrechtsform = [\" GmbH\", \"\"]\nart = \"M\"")).map(|it| it.filter);
+    let texts = |all: &[&str]| all.iter().map(|&it| it.to_owned()).collect::<Vec<_>>();
+    let expected = [("rechtsform", texts(&["gmbh", ""])), ("art", texts(&["m"]))];
+    assert_eq!(filter, Some(expected.map(|(field, values)| (field.to_owned(), values)).to_vec()));
+}
+
+fn shipped_import(source: &str) -> Option<Import> {
+    parse("x.toml", source).expect("valid").0.import
+}
+
+#[test]
 fn all_faults_come_at_once_by_line() {
     let source = SHIPPED.replacen("convert = \"date\"", "convert = \"dat\"", 1).replacen("on_delete", "on_del", 1);
     let lines: Vec<_> = parse("x.toml", &source).expect_err("two faults").iter().map(|fault| fault.line).collect();
