@@ -34,7 +34,7 @@ local function names_of(topic, key)
   local entity, action = string.match(topic, '^vmh%.([^.]+)%.([^.]+)$')
   if entity and ACTIONS[action] then
     return 'sync_lock:' .. entity .. ':' .. key, 'vmh:' .. entity .. ':' .. action .. '_pending'
-  elseif entity and (action == 'sweep' or action == 'inspect') then
+  elseif entity and (action == 'sweep' or action == 'inspect' or action == 'import') then
     return action .. '_lock:' .. entity .. ':' .. key, 'vmh:' .. entity .. ':' .. action .. '_pending'
   elseif topic == 'calendar_sync_employee' or topic == 'calendar_sync_all' then
     return 'calendar_sync:lock:' .. key, 'calendar_sync:pending'

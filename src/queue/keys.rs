@@ -107,7 +107,11 @@ impl Keys {
                             let entity = entity.clone();
                             move |action| Topic::Record { entity: entity.clone(), action }
                         })
-                        .chain([Topic::Sweep { entity: entity.clone() }, Topic::Inspect { entity }])
+                        .chain([
+                            Topic::Sweep { entity: entity.clone() },
+                            Topic::Inspect { entity: entity.clone() },
+                            Topic::Import { entity },
+                        ])
                 })
                 .collect(),
         };

@@ -119,6 +119,11 @@ pub enum Topic {
         /// The mapping's name.
         entity: String,
     },
+    /// `vmh.<entity>.import`: makes an `EspoCRM` record of a party that only Advoware has; key = Advoware's number.
+    Import {
+        /// The mapping's name.
+        entity: String,
+    },
     /// `calendar_sync_all`: enqueues one job an employee; key `ALL`.
     CalendarAll,
     /// `calendar_sync_employee`, key = Kürzel.
@@ -153,6 +158,7 @@ impl Topic {
             match what {
                 "sweep" => return Self::Sweep { entity },
                 "inspect" => return Self::Inspect { entity },
+                "import" => return Self::Import { entity },
                 other => {
                     if let Some(action) = RecordAction::parse(other) {
                         return Self::Record { entity, action };
@@ -167,7 +173,7 @@ impl Topic {
     #[must_use]
     pub fn flow(&self) -> Option<Flow> {
         match self {
-            Self::Record { .. } | Self::Sweep { .. } | Self::Inspect { .. } => Some(Flow::Vmh),
+            Self::Record { .. } | Self::Sweep { .. } | Self::Inspect { .. } | Self::Import { .. } => Some(Flow::Vmh),
             Self::CalendarAll | Self::CalendarEmployee | Self::CalendarInspect => Some(Flow::Calendar),
             Self::Unknown(_) => None,
         }
@@ -177,7 +183,10 @@ impl Topic {
     #[must_use]
     pub fn entity(&self) -> Option<&str> {
         match self {
-            Self::Record { entity, .. } | Self::Sweep { entity } | Self::Inspect { entity } => Some(entity),
+            Self::Record { entity, .. }
+            | Self::Sweep { entity }
+            | Self::Inspect { entity }
+            | Self::Import { entity } => Some(entity),
             _ => None,
         }
     }
@@ -188,6 +197,7 @@ impl Topic {
             Self::Record { entity, .. } => format!("sync_lock:{entity}:{key}"),
             Self::Sweep { entity } => format!("sweep_lock:{entity}:{key}"),
             Self::Inspect { entity } => format!("inspect_lock:{entity}:{key}"),
+            Self::Import { entity } => format!("import_lock:{entity}:{key}"),
             Self::CalendarAll | Self::CalendarEmployee => format!("calendar_sync:lock:{key}"),
             Self::CalendarInspect => format!("calendar_inspect:lock:{key}"),
             Self::Unknown(topic) => format!("job_lock:{topic}:{key}"),
@@ -200,6 +210,7 @@ impl Topic {
             Self::Record { entity, action } => format!("vmh:{entity}:{}_pending", action.name()),
             Self::Sweep { entity } => format!("vmh:{entity}:sweep_pending"),
             Self::Inspect { entity } => format!("vmh:{entity}:inspect_pending"),
+            Self::Import { entity } => format!("vmh:{entity}:import_pending"),
             Self::CalendarAll | Self::CalendarEmployee => "calendar_sync:pending".to_owned(),
             Self::CalendarInspect => "calendar_inspect:pending".to_owned(),
             Self::Unknown(_) => return None,
@@ -217,6 +228,7 @@ impl fmt::Display for Topic {
             Self::Record { entity, action } => write!(f, "vmh.{entity}.{}", action.name()),
             Self::Sweep { entity } => write!(f, "vmh.{entity}.sweep"),
             Self::Inspect { entity } => write!(f, "vmh.{entity}.inspect"),
+            Self::Import { entity } => write!(f, "vmh.{entity}.import"),
             Self::CalendarAll => f.write_str("calendar_sync_all"),
             Self::CalendarEmployee => f.write_str("calendar_sync_employee"),
             Self::CalendarInspect => f.write_str("calendar_inspect"),
@@ -238,6 +250,7 @@ mod tests {
             "vmh.beteiligte.sync_check",
             "vmh.beteiligte.sweep",
             "vmh.beteiligte.inspect",
+            "vmh.beteiligte.import",
             "calendar_sync_all",
             "calendar_sync_employee",
             "calendar_inspect",
@@ -260,5 +273,8 @@ mod tests {
         assert_eq!(create.pending(Lane::First).as_deref(), Some("vmh:beteiligte:create_pending"));
         assert_eq!(check.pending(Lane::Sweep).as_deref(), Some("vmh:beteiligte:sync_check_pending:sweep"));
         assert_eq!(Topic::CalendarEmployee.lock("SB"), "calendar_sync:lock:SB");
+        let import = Topic::Import { entity: "beteiligte".to_owned() };
+        assert_eq!(import.lock("17"), "import_lock:beteiligte:17");
+        assert_eq!(import.pending(Lane::Sweep).as_deref(), Some("vmh:beteiligte:import_pending:sweep"));
     }
 }
