@@ -42,7 +42,7 @@ pub struct Evidence {
     pub last_sync: Option<DateTime<Utc>>,
     /// EspoCRM's `modifiedAt`.
     pub espocrm_modified: Option<DateTime<Utc>>,
-    /// EspoCRM's `modifiedById`.
+    /// EspoCRM's `modifiedById`; of a record that was never modified, `createdById`.
     pub espocrm_modified_by: Option<String>,
     /// Advoware's change time, where the mapping names one and the server sends it.
     pub advoware_modified: Option<DateTime<Utc>>,
@@ -58,7 +58,8 @@ impl Evidence {
             advoware_row_id: text(advoware, &mapping.advoware.version),
             last_sync: ours(&mapping.espocrm.last_sync).and_then(|time| espocrm_time(&time)),
             espocrm_modified: ours("modifiedAt").and_then(|time| espocrm_time(&time)),
-            espocrm_modified_by: ours("modifiedById"),
+            // Whoever made a record that nobody has modified since was its last writer: we, where it was imported.
+            espocrm_modified_by: ours("modifiedById").or_else(|| ours("createdById")),
             advoware_modified: mapping
                 .advoware
                 .modified

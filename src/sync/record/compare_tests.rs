@@ -38,6 +38,15 @@ fn our_own_status_writes_are_no_change() {
     check(["A", synced, "2026-03-07 12:00:00", "-"], ["A", "-"], Verdict::EspocrmNewer);
     check(["A", synced, "-", "u"], ["A", "-"], Verdict::NoChange);
     check(["A", synced, "yesterday", "u"], ["B", "-"], Verdict::AdvowareNewer);
+    let made_by = |user: &str| {
+        let ours = record(json!({
+            "advowareRowId": "A", "advowareLastSync": synced, "modifiedAt": "2026-03-05 12:00:09", "modifiedById": null,
+            "createdById": user,
+        }));
+        Evidence::read(&mapping(), &ours, &record(json!({ "rowId": "A" }))).verdict(Some(OWN))
+    };
+    assert_eq!(made_by(OWN), Verdict::NoChange, "imported, and nobody has touched it since");
+    assert_eq!(made_by("u"), Verdict::EspocrmNewer);
     let evidence = Evidence {
         espocrm_modified_by: None,
         last_sync: espocrm_time(synced),
