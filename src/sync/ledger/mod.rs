@@ -4,11 +4,13 @@
 //! changes nothing here.
 
 pub mod calendar;
+mod imports;
 mod records;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use imports::{Import, Posted, Progress};
 pub use records::{Dissolved, Intent, Known, Ledger, Pair, Written};
 
 use crate::queue::QueueError;

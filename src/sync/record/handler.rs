@@ -42,12 +42,19 @@ impl Handler for Records {
                 sync.sweep(job, &self.queue).await
             }
             Topic::Inspect { .. } => sync.inspect(job, run, &self.queue).await,
+            Topic::Import { .. } => sync.import(job, run, &self.queue).await.map(Success::from),
             _ => sync.run(job, run).await.map(Success::from),
         }
     }
 
     async fn failed(&self, job: &Job, run: &Run, outcome: &Outcome) {
-        let (Topic::Record { .. }, Some(sync)) = (&job.topic, self.sync(&job.topic)) else { return };
+        let Some(sync) = self.sync(&job.topic) else { return };
+        if let (Topic::Import { .. }, Outcome::Dead { error }) = (&job.topic, outcome) {
+            return sync.tell_import_failure(job, run, &error.message).await;
+        }
+        if !matches!(job.topic, Topic::Record { .. }) {
+            return;
+        }
         let (error, for_good) = match outcome {
             Outcome::Retry { error, .. } => (error, false),
             Outcome::Dead { error } => (error, true),

@@ -2,7 +2,7 @@
 //!
 //! An entity is one mapping file ([`mapping`]); both sides are read into one normal form ([`normal`], [`convert`]),
 //! merged by field against the last agreement ([`merge`]), or by the older rules for the whole record where no
-//! agreement is known ([`compare`]). [`route`], [`create`] and [`plan`] decide what a run does; all of that is pure.
+//! agreement is known ([`compare`]). [`route`], [`create`], [`plan`] and [`import`] decide what a run does; all of that is pure.
 //! Only [`execute`], [`handler`], [`sweep`] and [`inspect`] touch the outside.
 
 pub mod compare;
@@ -12,6 +12,7 @@ mod convert_phone;
 pub mod create;
 pub mod execute;
 pub mod handler;
+pub mod import;
 pub mod inspect;
 pub mod mapping;
 pub mod merge;

@@ -77,6 +77,27 @@ impl Mapping {
         body
     }
 
+    /// The body that creates an EspoCRM record: everything filled that may flow there. What EspoCRM would refuse is left
+    /// out, for its validation fails the whole POST.
+    #[must_use]
+    pub fn new_espocrm(&self, content: &Content) -> EspocrmWrite {
+        let mut filled = Content::default();
+        for field in self.fields.iter().filter(|field| field.may_flow_to_espocrm()) {
+            if let Seen::Value(_) = content.get(&field.advoware) {
+                filled.set(&field.advoware, content.get(&field.advoware));
+            }
+        }
+        if let Some(person) = &self.person
+            && content.get(&person.advoware_first).text().is_none()
+        {
+            // Whatever has no first name is a company, also where Advoware does not show the field.
+            filled.set(&person.advoware_first, Seen::Blank);
+        }
+        let mut write = self.write_espocrm(&filled, &Map::new());
+        write.attributes.retain(|_, value| !value.is_null());
+        write
+    }
+
     /// The partial update that brings changes into the EspoCRM record `current`.
     #[must_use]
     pub fn write_espocrm(&self, changes: &Content, current: &Map<String, Value>) -> EspocrmWrite {

@@ -40,7 +40,7 @@ pub fn route(
     if let Some(intent) = known.intent
         && known.pair.is_none()
     {
-        let left = quiet_left(&intent, quiet, now);
+        let left = quiet_left(intent.at, quiet, now);
         if !left.is_zero() {
             return Route::Wait(left);
         }
@@ -60,10 +60,10 @@ pub fn route(
     }
 }
 
-/// How much of an intent's quiet time is left.
+/// How much of the quiet time of a POST that was about to be sent at `at` is left.
 #[must_use]
-pub fn quiet_left(intent: &Intent, quiet: Duration, now: DateTime<Utc>) -> Duration {
-    let passed = (now - intent.at).to_std().unwrap_or_default();
+pub fn quiet_left(at: DateTime<Utc>, quiet: Duration, now: DateTime<Utc>) -> Duration {
+    let passed = (now - at).to_std().unwrap_or_default();
     quiet.saturating_sub(passed)
 }
 
@@ -125,6 +125,6 @@ mod tests {
 
     #[test]
     fn a_clock_that_went_back_only_lengthens_the_quiet_time() {
-        assert_eq!(quiet_left(&intent(-30), QUIET, DateTime::UNIX_EPOCH), QUIET);
+        assert_eq!(quiet_left(intent(-30).at, QUIET, DateTime::UNIX_EPOCH), QUIET);
     }
 }

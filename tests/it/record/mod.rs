@@ -11,6 +11,7 @@ mod delete;
 mod drain;
 mod echo;
 mod failure;
+mod import;
 mod ledger_lost;
 mod link;
 mod lost_answers;

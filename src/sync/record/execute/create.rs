@@ -6,8 +6,9 @@ use super::{Record, Report, Step, Withheld, failure};
 use crate::clients::ADVOWARE;
 use crate::clients::advoware::{self, Created};
 use crate::clients::espocrm::{Search, Where};
-use crate::sync::ledger::{Intent, Pair, Written};
+use crate::sync::ledger::{Import, Intent, Pair, Progress, Written};
 use crate::sync::record::create::{Candidate, Creation, candidates, digest, first, recover};
+use crate::sync::record::import::reservation;
 use crate::sync::record::mapping::Field;
 use crate::sync::record::merge::Snapshot;
 use crate::sync::record::normal::{Content, Seen};
@@ -113,6 +114,11 @@ impl Step<'_> {
         // The ledger knows of it by now: a twin's create ended after our search had found its party.
         if self.other_owner(number).await?.is_some() {
             return Err(failure::overtaken(other));
+        }
+        // It was made by an import a moment ago, which is about to tell the ledger.
+        let import = self.sync.ledger.import(number).await.map_err(failure::ledger)?;
+        if matches!(import, Some(Import { progress: Progress::Begun(_), .. })) {
+            return Err(failure::busy(&reservation(number), self.sync.quiet));
         }
         self.written(Written::Taken(other.to_owned()), number)
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::clients::{ESPOCRM, espocrm};
 use crate::sync::failure::{PAUSE, SOON};
 pub(in crate::sync::record) use crate::sync::failure::{advoware, ledger};
+use crate::sync::record::import::reserved_number;
 use crate::worker::Failure;
 
 /// How often a record looks whether another one with equal search keys has been created.
@@ -36,13 +37,13 @@ pub(in crate::sync::record) fn espocrm(error: &espocrm::Error) -> Failure {
     }
 }
 
-/// Another record with equal search keys is being created.
+/// Another record with equal search keys is being created, on either side.
 pub(super) fn busy(other: &str, quiet: Duration) -> Failure {
-    Failure::Hold {
-        after: quiet.min(BUSY),
-        reason: format!("the EspoCRM record {other} with the same search keys is being created"),
-        upstream: None,
-    }
+    let reason = reserved_number(other).map_or_else(
+        || format!("the EspoCRM record {other} with the same search keys is being created"),
+        |number| format!("Advoware's {number} with the same search keys is being imported"),
+    );
+    Failure::Hold { after: quiet.min(BUSY), reason, upstream: None }
 }
 
 /// A party was paired with another record while this one was about to be linked to it: look again.

@@ -6,6 +6,7 @@ mod compare;
 mod create;
 mod delete;
 mod failure;
+mod import;
 mod report;
 
 use std::sync::Arc;

@@ -17,7 +17,8 @@ pub struct Withheld {
 /// What a run did. Names of fields only: values are a party's data.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
-    /// One word: `created`, `linked`, `adopted`, `updated`, `unchanged`, `dissolved`, `gone`, `withheld`.
+    /// One word: `created`, `linked`, `adopted`, `updated`, `unchanged`, `dissolved`, `gone`, `withheld`; of imports
+    /// `imported`, `known`, `exists`, `left`, `imported_before`, `gone`, `not_wanted`, `not_imported`.
     pub result: &'static str,
     /// Advoware's number.
     pub number: Option<String>,
