@@ -370,6 +370,7 @@ async fn one_of_each_kind(redis: &Redis, queue: &Queue) -> Vec<(Flow, String)> {
             "vmh.beteiligte.sync_check",
             "vmh.beteiligte.sweep",
             "vmh.beteiligte.inspect",
+            "vmh.beteiligte.import",
             "vmh.beteiligte.rename",
             "vmh.a.b.create",
             "nonsense",

@@ -77,12 +77,15 @@ impl Sync {
     pub(in crate::sync::record) async fn tell_import_failure(&self, job: &Job, run: &Run, message: &str) {
         let step = Importing { sync: self, run, number: &job.key, reservation: reservation(&job.key) };
         let told = async {
-            // A POST whose outcome is unknown stays one.
-            if step.posted().await?.is_none() {
-                step.set(Some(Progress::Left { why: message.to_owned() })).await?;
-                step.withdraw().await?;
+            match self.ledger.import(step.number).await.map_err(failure::ledger)?.map(|import| import.progress) {
+                // It stays unknown whether it took effect; the reservation stays with it.
+                Some(Progress::Begun(_)) => return Ok(()),
+                Some(Progress::Done { .. }) => {}
+                Some(Progress::Left { .. }) | None => {
+                    step.set(Some(Progress::Left { why: message.to_owned() })).await?;
+                }
             }
-            Ok::<(), Failure>(())
+            step.withdraw().await
         };
         if let Err(error) = told.await {
             tracing::warn!(number = job.key, %error, "that an import waits for a person could not be remembered");
