@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use advosync::queue::{Batch, Ended, Lane, Topic};
 use advosync::sync::ledger::{Import, Ledger, Progress, Written};
+use advosync::sync::record::import::{Facts, candidates};
+use advosync::sync::record::mapping::Mappings;
 use advosync_sandbox::{BETEILIGTE, CBETEILIGTE, Change, Effect, Entity, Fault, Field, Kind, Match, Phase, System};
 use chrono::Utc;
 use serde_json::{Value, json};
@@ -41,9 +43,7 @@ impl Office {
 
     /// Likewise, with further settings.
     async fn with(further: &[(&str, &str)]) -> Self {
-        let mappings = tempfile::tempdir().unwrap();
-        let shipped = include_str!("../../../mappings/beteiligte.toml");
-        fs::write(mappings.path().join("ours.toml"), format!("import = true\n{shipped}\n{FILTER}")).unwrap();
+        let mappings = mappings();
         let folder = mappings.path().to_str().unwrap();
         let ours =
             [("ADVOSYNC_MAPPINGS", folder), ("ESPOCRM_API_TIMEOUT_SECONDS", "1"), ("ADVOSYNC_MAX_ATTEMPTS", "2")];
@@ -109,6 +109,14 @@ impl Office {
         assert_eq!(self.redis.cli(&["HLEN", "ledger:beteiligte:intents"]), "0");
         assert_eq!(self.redis.cli(&["HLEN", "ledger:beteiligte:intent_keys"]), "0");
     }
+}
+
+/// A folder with the shipped mapping, which imports.
+fn mappings() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let shipped = include_str!("../../../mappings/beteiligte.toml");
+    fs::write(folder.path().join("ours.toml"), format!("import = true\n{shipped}\n{FILTER}")).unwrap();
+    folder
 }
 
 fn topic() -> Topic {
@@ -355,11 +363,24 @@ async fn the_ledger_tells_of_thousands_of_numbers_and_is_written_under_the_lock_
     }
     pipe.exec_async(&mut raw).await.unwrap();
     let asked: Vec<String> = numbers.iter().cloned().chain(["x".to_owned()]).collect();
-    assert_eq!(ledger.dissolved_numbers().await.unwrap().len(), 1234);
-    assert_eq!(ledger.owned(&asked).await.unwrap().len(), 1234);
-    let imports = ledger.imports(&asked).await.unwrap();
-    assert_eq!(imports.len(), 1234);
-    assert_eq!(imports["700"].progress, Progress::Done { id: "d700".to_owned() });
+    let facts = Facts {
+        owned: ledger.owned(&asked).await.unwrap(),
+        imports: ledger.imports(&asked).await.unwrap(),
+        dissolved: ledger.dissolved_numbers().await.unwrap(),
+    };
+    assert_eq!((facts.owned.len(), facts.imports.len(), facts.dissolved.len()), (1234, 1234, 1234));
+    assert_eq!(facts.imports["700"].progress, Progress::Done { id: "d700".to_owned() });
+    // One fact is enough, and nothing is left but what none of them knows.
+    let mapping = Mappings::load(Some(mappings().path())).unwrap().get("beteiligte").unwrap().clone();
+    let party = |number: &String| json!({ "betNr": number, "beruf": null }).as_object().unwrap().clone();
+    let list: Vec<_> = asked.iter().map(party).collect();
+    for facts in [
+        Facts { owned: facts.owned, ..Facts::default() },
+        Facts { imports: facts.imports, ..Facts::default() },
+        Facts { dissolved: facts.dissolved, ..Facts::default() },
+    ] {
+        assert_eq!(candidates(&mapping, &list, &facts, Utc::now()), ["x"]);
+    }
 
     let (lock, left) =
         ("import_lock:beteiligte:x", Import { at: Utc::now(), progress: Progress::Left { why: "w".into() } });
