@@ -292,8 +292,10 @@ async fn entered(
     };
     let breaker = Box::pin(report(options, &failure, job)).await;
     let outcome = outcome(&failure, job, &options.retries, breaker, rand::random())?;
-    if !matches!(failure, Failure::Skip { .. }) {
-        tracing::warn!(error = %failure, "a run did not succeed");
+    match &failure {
+        Failure::Skip { .. } => {}
+        Failure::Later { reason, .. } => tracing::info!(reason, "a run goes on later"),
+        _ => tracing::warn!(error = %failure, "a run did not succeed"),
     }
     Some((outcome, true))
 }

@@ -92,13 +92,17 @@ pub enum Written {
 /// The ledger of one entity.
 #[derive(Clone)]
 pub struct Ledger {
-    store: Store,
-    pairs: String,
+    pub(super) store: Store,
+    pub(super) pairs: String,
     numbers: String,
     intents: String,
     intent_keys: String,
     dissolved: String,
     failed: String,
+    pub(super) looked: String,
+    pub(super) changed: String,
+    pub(super) sweep: String,
+    pub(super) full: String,
 }
 
 impl Ledger {
@@ -113,6 +117,10 @@ impl Ledger {
             intent_keys: key("intent_keys"),
             dissolved: key("dissolved"),
             failed: key("failed"),
+            looked: key("looked"),
+            changed: key("changed"),
+            sweep: key("sweep"),
+            full: key("full"),
             store,
         }
     }

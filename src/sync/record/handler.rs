@@ -39,7 +39,7 @@ impl Handler for Records {
         match &job.topic {
             Topic::Sweep { .. } => {
                 run.asks_only(crate::clients::ESPOCRM);
-                sync.sweep(job, &self.queue).await
+                sync.sweep(job, run, &self.queue).await
             }
             Topic::Inspect { .. } => sync.inspect(job, run, &self.queue).await,
             _ => sync.run(job, run).await.map(Success::from),

@@ -13,6 +13,7 @@ pub mod create;
 pub mod execute;
 pub mod handler;
 pub mod inspect;
+pub mod looks;
 pub mod mapping;
 pub mod merge;
 pub mod merge_note;

@@ -79,7 +79,17 @@ impl Sync {
         if failed_before {
             self.ledger.forget_failure(&job.key).await.map_err(failure::ledger)?;
         }
+        self.mark_look(&job.key, &done, run).await?;
         Ok(done)
+    }
+
+    /// Remembers that both sides of a record were seen, or that it is gone, so that sweeps know when to look again.
+    async fn mark_look(&self, id: &str, done: &Report, run: &Run) -> Result<(), Failure> {
+        let marked = match done.result {
+            "dissolved" | "gone" => self.ledger.unlooked(id).await,
+            result => self.ledger.looked(id, run.now(), !matches!(result, "unchanged" | "withheld")).await,
+        };
+        marked.map_err(failure::ledger)
     }
 
     /// Our own report of a failure comes back as a webhook; acting on it would burn all attempts within seconds, or
@@ -125,6 +135,9 @@ impl Sync {
             Err(error) => tracing::warn!(record = job.key, %error, "the failure could not be written to the record"),
         }
         if for_good {
+            if let Err(error) = self.ledger.unlooked(&job.key).await {
+                tracing::debug!(record = job.key, %error, "a record that failed for good will be looked at once more");
+            }
             let note = format!(
                 "Der Abgleich mit Advoware ist endgültig gescheitert und wartet auf eine Entscheidung:\n{message}"
             );

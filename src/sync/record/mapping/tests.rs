@@ -50,7 +50,7 @@ fn the_shipped_mapping_follows_the_contract() {
     assert_eq!(mapping.espocrm.link, "advowareId");
     assert_eq!(mapping.advoware.path, "api/v1/advonet/Beteiligte");
     assert_eq!(mapping.on_delete, OnDelete::Keep);
-    assert_eq!(mapping.sweep, Sweep { recheck_hours: 24, page: 200 });
+    assert_eq!(mapping.sweep, Sweep { recheck_hours: 24, looks_per_hour: 600, list: true, page: 200 });
     assert!(mapping.field("name").is_some_and(|field| field.required));
 }
 
