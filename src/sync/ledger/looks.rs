@@ -80,20 +80,20 @@ impl Ledger {
     pub async fn looked(&self, id: &str, at: DateTime<Utc>, changed: bool) -> Result<(), QueueError> {
         let ids = [id.to_owned()];
         if changed {
-            self.mark(&self.changed, &ids, at).await?;
+            self.mark(&self.changed, &["GT"], &ids, at).await?;
         }
-        self.mark(&self.looked, &ids, at).await
+        self.mark(&self.looked, &["GT"], &ids, at).await
     }
 
-    /// A list has shown these records as they were.
+    /// A list has shown these records as they were. Those that are not to be looked at stay so.
     pub async fn listed(&self, ids: &[String], at: DateTime<Utc>) -> Result<(), QueueError> {
-        self.mark(&self.looked, ids, at).await
+        self.mark(&self.looked, &["XX", "GT"], ids, at).await
     }
 
-    async fn mark(&self, key: &str, ids: &[String], at: DateTime<Utc>) -> Result<(), QueueError> {
+    async fn mark(&self, key: &str, how: &[&str], ids: &[String], at: DateTime<Utc>) -> Result<(), QueueError> {
         for some in ids.chunks(AT_ONCE) {
             let mut cmd = redis::cmd("ZADD");
-            cmd.arg(key).arg("GT");
+            cmd.arg(key).arg(how);
             for id in some {
                 cmd.arg(at.timestamp_millis()).arg(id);
             }

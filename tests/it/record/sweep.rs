@@ -182,9 +182,11 @@ async fn a_sweep_hurries_no_retry_and_asks_for_no_record_that_failed_for_good() 
     let for_good = json!({ "syncStatus": "permanently_failed" });
     world.sandbox.people().crm_arrange(CBETEILIGTE, &people[1].0, &for_good).unwrap();
     world.redis.cli(&["ZREM", "ledger:beteiligte:looked", &people[1].0]);
+    world.lawyer(people[1].1, &json!({ "anrede": "Frau" }));
     world.pass(24);
     let found = world.sweep().await;
     assert_eq!((&found["walk"]["enqueued"], &found["single"]["enqueued"]), (&json!(0), &json!(0)), "{found}");
+    assert_eq!((&found["list"]["changed"], &found["list"]["enqueued"]), (&json!(1), &json!(0)), "{found}");
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use crate::sync::ledger::Full;
 use crate::sync::record::execute::ledger_failure;
 use crate::worker::{Failure, Success};
 
-/// So many pages of jobs may wait.
+/// So many pages of jobs may wait and run.
 const PAGES: usize = 2;
 /// How soon it is looked again whether there is room.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -48,7 +48,7 @@ impl Sweeper<'_> {
         let pairs = self.sync.ledger.pair_ids().await.map_err(ledger_failure)?;
         loop {
             let waiting = self.queue.lane_length(Flow::Vmh, Lane::Sweep).await.map_err(ledger_failure)?;
-            if waiting >= PAGES * usize::from(self.page_size()) {
+            if waiting + usize::from(self.page_size()) > PAGES * usize::from(self.page_size()) {
                 return Err(Failure::Later {
                     after: AGAIN,
                     reason: format!("{waiting} records wait to be compared, then more are asked for"),

@@ -49,9 +49,10 @@ impl Sweeper<'_> {
             swept.list_changed_at = Some(now);
         }
         swept.listed_at = Some(now);
-        // Whoever was looked at longest ago comes first, so that nobody waits for ever behind those that always differ.
+        // Whoever was looked at longest ago comes first, so that nobody waits for ever behind those that always differ. Who is
+        // not to be looked at failed for good: that is a person's.
         let looked = self.sync.ledger.looked_at(&changed).await.map_err(ledger_failure)?;
-        let mut order: Vec<_> = looked.into_iter().zip(&changed).collect();
+        let mut order: Vec<_> = looked.into_iter().zip(&changed).filter(|(looked, _)| looked.is_some()).collect();
         order.sort();
         let ids: Vec<String> = order.into_iter().take(pace.budget().max(1)).map(|(_, id)| id.clone()).collect();
         let enqueued = self.ask(&ids).await?;
