@@ -5,11 +5,13 @@
 
 pub mod calendar;
 mod records;
+mod trials;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use records::{Dissolved, Intent, Known, Ledger, Pair, Written};
+pub use trials::Trials;
 
 use crate::queue::QueueError;
 

@@ -7,6 +7,7 @@
 //! | `ledger:<entity>:intents` | hash: EspoCRM id → [`Intent`] of a create that may or may not have happened |
 //! | `ledger:<entity>:intent_keys` | hash: digest of the search keys → EspoCRM id with an open intent |
 //! | `ledger:<entity>:failed` | hash: EspoCRM id → fingerprint of the record that a run failed on |
+//! | `ledger:<entity>:trials` | hash, see [`super::Trials`] |
 //! | `ledger:<entity>:dissolved` | hash: EspoCRM id → [`Dissolved`] pair of a deleted record |
 //!
 //! Every write is fenced by the record's lock: a run that has lost its lease changes nothing here.
@@ -92,13 +93,14 @@ pub enum Written {
 /// The ledger of one entity.
 #[derive(Clone)]
 pub struct Ledger {
-    store: Store,
+    pub(super) store: Store,
     pairs: String,
     numbers: String,
     intents: String,
     intent_keys: String,
     dissolved: String,
     failed: String,
+    pub(super) trials: String,
 }
 
 impl Ledger {
@@ -113,6 +115,7 @@ impl Ledger {
             intent_keys: key("intent_keys"),
             dissolved: key("dissolved"),
             failed: key("failed"),
+            trials: key("trials"),
             store,
         }
     }

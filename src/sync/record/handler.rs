@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 use super::execute::Sync;
+use super::trials;
 use crate::queue::{Job, Outcome, Queue, Topic};
 use crate::worker::{Failure, Handler, Run, Success};
 
@@ -39,11 +40,15 @@ impl Handler for Records {
         match &job.topic {
             Topic::Sweep { .. } => {
                 run.asks_only(crate::clients::ESPOCRM);
-                sync.sweep(job, &self.queue).await
+                sync.sweep(job, &self.queue, run.now()).await
             }
             Topic::Inspect { .. } => sync.inspect(job, run, &self.queue).await,
             _ => sync.run(job, run).await.map(Success::from),
         }
+    }
+
+    fn is_trial(&self, job: &Job) -> bool {
+        matches!(job.topic, Topic::Record { .. }) && trials::is_trial(job)
     }
 
     async fn failed(&self, job: &Job, run: &Run, outcome: &Outcome) {

@@ -23,3 +23,4 @@ pub mod plan;
 pub mod route;
 pub mod status;
 pub mod sweep;
+pub mod trials;

@@ -1,5 +1,6 @@
 //! Lists the records that need a run and enqueues them (seed 004, "Cron"): what no webhook told us is found.
 
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::execute::{Sync, espocrm_failure};
@@ -38,7 +39,7 @@ impl Range {
 impl Sync {
     /// Enqueues every record that is not clean, or simply every one if the job says so. Pages go by id, so that records
     /// which become clean meanwhile do not shift others out of sight.
-    pub(super) async fn sweep(&self, job: &Job, queue: &Queue) -> Result<Success, Failure> {
+    pub(super) async fn sweep(&self, job: &Job, queue: &Queue, now: DateTime<Utc>) -> Result<Success, Failure> {
         let range = Range::of(job.payload.as_deref());
         let ends = &self.mapping.espocrm;
         let (mut after, mut listed, mut enqueued) = (String::new(), 0, 0);
@@ -69,9 +70,11 @@ impl Sync {
             }
             after = last;
         }
+        let full = range == Range::Everything;
+        let trials = if full { 0 } else { self.sweep_trials(queue, now).await? };
         Ok(Success {
             result: "swept".to_owned(),
-            detail: Some(json!({ "full": range == Range::Everything, "listed": listed, "enqueued": enqueued })),
+            detail: Some(json!({ "full": full, "listed": listed, "enqueued": enqueued, "trials": trials })),
         })
     }
 }

@@ -19,6 +19,7 @@ mod odd_answers;
 mod outage;
 mod sign_in;
 mod storm;
+mod trial;
 mod update;
 
 use advosync_sandbox::{Fault, Match, System};
