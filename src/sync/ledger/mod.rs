@@ -4,6 +4,7 @@
 //! changes nothing here.
 
 pub mod calendar;
+mod drift;
 mod records;
 mod trials;
 

@@ -8,6 +8,7 @@
 //! | `ledger:<entity>:intent_keys` | hash: digest of the search keys → EspoCRM id with an open intent |
 //! | `ledger:<entity>:failed` | hash: EspoCRM id → fingerprint of the record that a run failed on |
 //! | `ledger:<entity>:trials` | hash, see [`super::Trials`] |
+//! | `ledger:<entity>:drift` | hash, see [`Ledger::count_drift`] |
 //! | `ledger:<entity>:dissolved` | hash: EspoCRM id → [`Dissolved`] pair of a deleted record |
 //!
 //! Every write is fenced by the record's lock: a run that has lost its lease changes nothing here.
@@ -101,6 +102,7 @@ pub struct Ledger {
     dissolved: String,
     failed: String,
     pub(super) trials: String,
+    pub(super) drift: String,
 }
 
 impl Ledger {
@@ -116,6 +118,7 @@ impl Ledger {
             dissolved: key("dissolved"),
             failed: key("failed"),
             trials: key("trials"),
+            drift: key("drift"),
             store,
         }
     }

@@ -11,6 +11,9 @@ use crate::worker::{Failure, Success};
 /// States that want a run. `syncing` and `conflict` are left by the older system; nothing here writes them.
 const UNCLEAN: [&str; 5] = ["pending_sync", "dirty", "failed", "syncing", "conflict"];
 
+/// Where the jobs of a sweep come from.
+pub(super) const SOURCE: &str = "sweep";
+
 /// Which records a sweep is after.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Range {
@@ -63,7 +66,7 @@ impl Sync {
             let Some(last) = ids.last().filter(|last| **last > after).cloned() else { break };
             listed += ids.len();
             let topic = Topic::record(&self.mapping.name, RecordAction::SyncCheck);
-            let done = queue.enqueue(&Batch::new(topic, Lane::Sweep, &ids, "sweep")).await.map_err(away)?;
+            let done = queue.enqueue(&Batch::new(topic, Lane::Sweep, &ids, SOURCE)).await.map_err(away)?;
             enqueued += done.new.len();
             if ids.len() < usize::from(size) {
                 break;

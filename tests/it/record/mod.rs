@@ -9,6 +9,7 @@ mod crash;
 mod create;
 mod delete;
 mod drain;
+mod drift;
 mod echo;
 mod failure;
 mod ledger_lost;

@@ -18,7 +18,9 @@ use chrono::{DateTime, Utc};
 pub(super) use failure::{advoware as advoware_failure, espocrm as espocrm_failure, ledger as ledger_failure};
 pub use report::{Report, Withheld};
 
+use super::drift::{Unannounced, name};
 use super::mapping::Mapping;
+use super::merge::Side;
 use super::route::{Route, route};
 use super::{status, trials as trying};
 use crate::clients::{advoware, espocrm};
@@ -60,11 +62,12 @@ impl Sync {
         let record = step.read_espocrm().await?;
         let failed_before = record.as_ref().is_some_and(|record| status::says_failed(&self.mapping, record));
         let gone = record.is_none();
+        let unannounced = record.as_ref().map(|it| Unannounced::before(&self.mapping, job, it, run.now()));
         if let Some(record) = &record {
             self.skip_echo(job, run, record).await?;
         }
         let known = self.ledger.read(&job.key).await.map_err(failure::ledger)?;
-        let done = match (route(&self.mapping, record.as_ref(), known, self.quiet, run.now()), record) {
+        let mut done = match (route(&self.mapping, record.as_ref(), known, self.quiet, run.now()), record) {
             (Route::Wait(after), _) => Err(Failure::Hold {
                 after,
                 reason: "a create may have taken effect; looking again after the quiet time".to_owned(),
@@ -82,7 +85,20 @@ impl Sync {
         if failed_before || gone {
             self.forget_failures(&job.key, &done).await?;
         }
+        done.drift = unannounced.unwrap_or_default().found(&done);
+        self.count_drift(&done.drift, run).await;
         Ok(done)
+    }
+
+    /// Counts differences that nobody announced. A count is no reason to do a run again.
+    async fn count_drift(&self, sides: &[Side], run: &Run) {
+        for side in sides {
+            let labels = [("entity", self.mapping.name.clone()), ("side", name(*side).to_owned())];
+            metrics::counter!("advosync_drift_total", &labels).increment(1);
+            if let Err(error) = self.ledger.count_drift(*side, run.now()).await {
+                tracing::debug!(%error, "drift could not be counted in redis");
+            }
+        }
     }
 
     /// A run of a record has succeeded that had failed, or is gone.
