@@ -131,3 +131,20 @@ async fn a_trial_gives_way_to_a_retry_and_lets_it_be() {
     world.done(&id).await;
     assert_eq!(world.in_step(&id), number);
 }
+
+#[tokio::test]
+async fn a_sweep_that_dies_before_it_has_queued_its_trials_makes_none_twice() {
+    let (world, id, _) = refused(&[("ADVOSYNC_MAX_ATTEMPTS", "1")]).await;
+    next_day(&world, &id, 0);
+    let made = puts(&world);
+    // Nothing can be queued on the sweep lane: as if it had died there.
+    let pending = "vmh:beteiligte:sync_check_pending:sweep";
+    world.redis.cli(&["DEL", pending]);
+    world.redis.cli(&["SET", pending, "no set"]);
+    let topic = Topic::Sweep { entity: "beteiligte".to_owned() };
+    world.queue.enqueue(&Batch::new(topic, Lane::Sweep, &["all".to_owned()], "test")).await.unwrap();
+    world.until("the sweep has to wait", async || world.stats().await.scheduled == 1).await;
+    world.redis.cli(&["DEL", pending]);
+    world.settle_all().await;
+    assert_eq!((puts(&world), &remembered(&world, &id)["tried"]), (made, &json!(1)), "counted, and not made");
+}
