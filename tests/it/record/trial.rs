@@ -148,3 +148,22 @@ async fn a_sweep_that_dies_before_it_has_queued_its_trials_makes_none_twice() {
     world.settle_all().await;
     assert_eq!((puts(&world), &remembered(&world, &id)["tried"]), (made, &json!(1)), "counted, and not made");
 }
+
+#[tokio::test]
+async fn a_trial_waits_for_an_upstream_that_is_down_and_makes_no_trial_of_what_takes_its_place() {
+    let (world, id, _) = refused(&[("ADVOSYNC_MAX_ATTEMPTS", "1")]).await;
+    next_day(&world, &id, 0);
+    world.sandbox.clear_faults();
+    world.sandbox.fault(Fault::on(System::Advoware).answer(503, "Wartung"));
+    assert_eq!(sweep(&world).await, 1);
+    let stats = world.stats().await;
+    assert_eq!((stats.scheduled, stats.dead, world.notes(&id).len()), (1, 1, 1), "it is not over");
+    // Meanwhile somebody edits the record; that run takes over what waits, and fails for good.
+    world.sandbox.clear_faults();
+    world.sandbox.fault(Fault::on(System::Advoware).put(PARTY).answer(400, "Der Name ist gesperrt."));
+    world.edit(&id, &json!({ "phoneNumber": "+4940987654" }));
+    world.deliver().await;
+    world.settle_all().await;
+    assert_eq!((world.stats().await.dead, world.notes(&id).len()), (2, 2));
+    assert_eq!(remembered(&world, &id)["tried"], 0);
+}
