@@ -151,7 +151,9 @@ async fn a_sweep_that_dies_before_it_has_queued_its_trials_makes_none_twice() {
 
 #[tokio::test]
 async fn a_trial_waits_for_an_upstream_that_is_down_and_makes_no_trial_of_what_takes_its_place() {
-    let (world, id, _) = refused(&[("ADVOSYNC_MAX_ATTEMPTS", "1")]).await;
+    // An ordinary job would have another attempt here.
+    let (world, id, _) = refused(&[("ADVOSYNC_MAX_ATTEMPTS", "2"), ("ADVOSYNC_RETRY_SCHEDULE", "50ms")]).await;
+    world.settle_all().await;
     next_day(&world, &id, 0);
     world.sandbox.clear_faults();
     world.sandbox.fault(Fault::on(System::Advoware).answer(503, "Wartung"));
