@@ -12,8 +12,8 @@ use super::merge::Side;
 use super::sweep::SOURCE;
 use crate::queue::{Job, Lane};
 
-/// The webhook of an edit that is younger may only be late: EspoCRM's four tries begin within seconds, and its jobs run
-/// before those of sweeps.
+/// The webhook of an edit that is younger may only be late: EspoCRM sends every 2 to 5 minutes, and tries a failed one again
+/// after 10 (contract, "Queue"). One that fails twice, or stands in a long queue, comes later still and is counted.
 const LATE: TimeDelta = TimeDelta::minutes(15);
 
 /// On which sides a difference would be one that nobody announced.
