@@ -4,14 +4,17 @@
 //! changes nothing here.
 
 pub mod calendar;
+mod drift;
 mod looks;
 mod records;
+mod trials;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use looks::{Full, Swept};
 pub use records::{Dissolved, Intent, Known, Ledger, Pair, Written};
+pub use trials::Trials;
 
 use crate::queue::{Flow, QueueError, Store};
 

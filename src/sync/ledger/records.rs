@@ -7,6 +7,8 @@
 //! | `ledger:<entity>:intents` | hash: EspoCRM id → [`Intent`] of a create that may or may not have happened |
 //! | `ledger:<entity>:intent_keys` | hash: digest of the search keys → EspoCRM id with an open intent |
 //! | `ledger:<entity>:failed` | hash: EspoCRM id → fingerprint of the record that a run failed on |
+//! | `ledger:<entity>:trials` | hash, see [`super::Trials`] |
+//! | `ledger:<entity>:drift` | hash, see [`Ledger::count_drift`] |
 //! | `ledger:<entity>:dissolved` | hash: EspoCRM id → [`Dissolved`] pair of a deleted record |
 //!
 //! Every write is fenced by the record's lock: a run that has lost its lease changes nothing here.
@@ -103,6 +105,8 @@ pub struct Ledger {
     pub(super) changed: String,
     pub(super) sweep: String,
     pub(super) full: String,
+    pub(super) trials: String,
+    pub(super) drift: String,
 }
 
 impl Ledger {
@@ -121,6 +125,8 @@ impl Ledger {
             changed: key("changed"),
             sweep: key("sweep"),
             full: key("full"),
+            trials: key("trials"),
+            drift: key("drift"),
             store,
         }
     }

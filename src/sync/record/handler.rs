@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 use super::execute::Sync;
+use super::trials;
 use crate::queue::{Job, Outcome, Queue, Topic};
 use crate::worker::{Failure, Handler, Run, Success};
 
@@ -44,6 +45,10 @@ impl Handler for Records {
             Topic::Inspect { .. } => sync.inspect(job, run, &self.queue).await,
             _ => sync.run(job, run).await.map(Success::from),
         }
+    }
+
+    fn is_trial(&self, job: &Job) -> bool {
+        matches!(job.topic, Topic::Record { .. }) && trials::is_trial(job)
     }
 
     async fn failed(&self, job: &Job, run: &Run, outcome: &Outcome) {

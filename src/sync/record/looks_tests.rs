@@ -16,7 +16,7 @@ fn minutes(minutes: f64) -> TimeDelta {
 }
 
 fn sweep() -> Sweep {
-    Sweep { recheck_hours: 24, looks_per_hour: 600, list: true, page: 200 }
+    Sweep { recheck_hours: 24, looks_per_hour: 600, list: true, page: 200, trial_hours: 24, trials: 7 }
 }
 
 fn pace(last: f64, now: f64) -> Pace {

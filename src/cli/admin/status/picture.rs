@@ -9,6 +9,9 @@ use crate::cron::schedule::Schedule;
 use crate::queue::{Loss, QueueError, Stats, Upstream};
 use crate::roles::Parts;
 use crate::settings::{Missing, Role, Settings, Source};
+use crate::sync::ledger::Ledger;
+use crate::sync::record::drift::{Tally, tally};
+use crate::sync::record::merge::Side;
 
 /// Everything at one moment.
 #[derive(Debug, Clone)]
@@ -25,8 +28,21 @@ pub(super) struct Picture {
     pub(super) zone: Tz,
     /// Both schedules.
     pub(super) schedules: Vec<Planned>,
+    /// What sweeps found that nobody had announced, one for each mapping.
+    pub(super) drift: Vec<Drift>,
     /// What this machine's settings say of the upstreams; a worker elsewhere may have others. `None`: they have faults.
     pub(super) here: Option<Here>,
+}
+
+/// The records of one mapping in which a sweep found a difference that no event had announced.
+#[derive(Debug, Clone)]
+pub(super) struct Drift {
+    /// The mapping's name.
+    pub(super) entity: String,
+    /// Changed in Advoware, which announces nothing.
+    pub(super) advoware: Tally,
+    /// Changed in EspoCRM, whose webhook did not come.
+    pub(super) espocrm: Tally,
 }
 
 /// One schedule.
@@ -67,6 +83,12 @@ impl Picture {
             let last = queue.last_slot(work.name()).await?;
             schedules.push(Planned::new(work.name(), schedule.as_ref(), last, now));
         }
+        let mut drift = Vec::new();
+        for entity in parts.entities() {
+            let days = Ledger::new(queue.store(), &entity).drift().await?;
+            let of = |side| tally(&days, side, now.date_naive());
+            drift.push(Drift { advoware: of(Side::Advoware), espocrm: of(Side::Espocrm), entity });
+        }
         Ok(Self {
             now,
             stats: queue.stats(now).await?,
@@ -74,6 +96,7 @@ impl Picture {
             loss: queue.last_loss().await?,
             zone: cron.timezone,
             schedules,
+            drift,
             here: Here::read(source),
         })
     }

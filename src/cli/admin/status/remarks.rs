@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use super::picture::{Picture, Planned};
+use super::picture::{Drift, Picture, Planned};
 use crate::cli::admin::show::recent_loss;
 use crate::queue::{BreakerState, Flow};
 use crate::settings::Upstream;
@@ -32,6 +32,7 @@ pub(super) fn remarks(picture: &Picture) -> Vec<String> {
         }
     }
     out.extend(picture.schedules.iter().filter_map(|planned| unpunctual(picture, planned)));
+    out.extend(picture.drift.iter().filter_map(lost_webhooks));
     match &picture.here {
         None => out.push("the settings of an upstream have faults here: `advosync doctor` lists them".to_owned()),
         Some(here) if here.write_protection == Some(true) => out.push(
@@ -86,14 +87,29 @@ fn unpunctual(picture: &Picture, planned: &Planned) -> Option<String> {
     }
 }
 
+/// Advoware announces nothing, so what is found there is as it should be. EspoCRM does.
+fn lost_webhooks(drift: &Drift) -> Option<String> {
+    let Drift { entity, espocrm, .. } = drift;
+    let edits = match espocrm.week {
+        0 => return None,
+        1 => "1 edit".to_owned(),
+        many => format!("{many} edits"),
+    };
+    Some(format!(
+        "{edits} of {entity} in EspoCRM came to light only by a sweep within 7 days: webhooks get lost; `advosync doctor` \
+         looks at them, the log of the ingress says whether it refused some"
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use chrono::{DateTime, Utc};
 
-    use super::super::picture::Here;
+    use super::super::picture::{Drift, Here};
     use super::*;
     use crate::queue::{FlowStats, Loss, Stats, Upstream as Breaker};
     use crate::settings::Missing;
+    use crate::sync::record::drift::Tally;
 
     fn now() -> DateTime<Utc> {
         "2026-03-28T12:00:00Z".parse().unwrap()
@@ -118,6 +134,11 @@ mod tests {
             loss: None,
             zone: chrono_tz::Europe::Berlin,
             schedules: vec![planned],
+            drift: vec![Drift {
+                entity: "beteiligte".to_owned(),
+                advoware: Tally { today: 3, week: 30 },
+                espocrm: Tally::default(),
+            }],
             here: Some(Here { write_protection: Some(false), missing: Vec::new() }),
         }
     }
@@ -175,6 +196,9 @@ mod tests {
         );
         check(&|it| it.schedules[0].last = None, &["records has never", "advosync cron"]);
         check(&|it| it.schedules[0].due = Some(now() - TimeDelta::minutes(3)), &["should have fired 3 min ago"]);
+        let lost = |today, week| move |it: &mut Picture| it.drift[0].espocrm = Tally { today, week };
+        check(&lost(0, 1), &["1 edit of beteiligte", "webhooks get lost", "doctor"]);
+        check(&lost(2, 2), &["2 edits of beteiligte"]);
         check(&|it| it.here = None, &["faults", "doctor"]);
         check(&|it| it.here.as_mut().unwrap().write_protection = Some(true), &["ADVOWARE_WRITE_PROTECTION"]);
     }

@@ -162,6 +162,10 @@ pub struct Sweep {
     pub list: bool,
     /// Records in one page of EspoCRM's list, 1 to 200 (EspoCRM's own limit).
     pub page: u32,
+    /// Hours between the trials of a record that has failed for good, and before the first one, 1 to 8760.
+    pub trial_hours: u32,
+    /// How many trials such a record gets before it is left to a person; 0: none.
+    pub trials: u32,
 }
 
 impl Mapping {

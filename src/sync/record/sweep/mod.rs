@@ -1,8 +1,8 @@
 //! Finds what no event told us, and enqueues it (seed 004, "Cron"; `docs/schedules.md`). Reads lists, writes to neither
 //! system.
 //!
-//! An ordinary sweep does four things, each in a file of its own: it asks for EspoCRM's records that say of themselves that
-//! they want a run ([`unclean`]); where Advoware's list is due, it compares the versions in it with those of the last
+//! An ordinary sweep does five things, most in a file of their own: it asks for EspoCRM's records that say of themselves that
+//! they want a run ([`unclean`]), and for trials of those that failed for good (`execute/trials.rs`); where Advoware's list is due, it compares the versions in it with those of the last
 //! agreement ([`list`]); it walks on through EspoCRM's records and asks for those that are not what was agreed on ([`walk`]);
 //! and it takes the share of the daily comparison that no list stands for ([`single`]). [`everything`] asks for all.
 
@@ -23,6 +23,9 @@ use crate::worker::{Failure, Run, Success};
 
 /// The most that one page of EspoCRM's holds (contract, "Errors").
 const PAGE: u16 = 200;
+
+/// Where the jobs of a sweep come from.
+pub(super) const SOURCE: &str = "sweep";
 
 /// One sweep under way.
 struct Sweeper<'a> {
@@ -58,13 +61,14 @@ impl Sweeper<'_> {
         let pace = Pace::new(&self.sync.mapping.sweep, swept.at, now);
         swept.at = Some(now);
         let unclean = self.unclean().await?;
+        let trials = self.sync.sweep_trials(self.queue, now).await?;
         let list = self.list(&pace, &mut swept).await?;
         let walked = self.walk(&pace, &mut swept).await?;
         let single = self.single(&pace, &swept).await?;
         self.keep(&swept).await?;
         let of = |found: Found| json!({ "listed": found.listed, "enqueued": found.enqueued });
         let detail = json!({
-            "full": false, "listed": unclean.listed, "enqueued": unclean.enqueued,
+            "full": false, "listed": unclean.listed, "enqueued": unclean.enqueued, "trials": trials,
             "list": list, "walk": of(walked), "single": of(single),
         });
         Ok(Success { result: "swept".to_owned(), detail: Some(detail) })
@@ -114,7 +118,7 @@ impl Sweeper<'_> {
         let scheduled = self.queue.are_scheduled(&topic, ids).await.map_err(ledger_failure)?;
         let free = ids.iter().zip(scheduled).filter(|(_, scheduled)| !scheduled);
         let ids: Vec<String> = free.map(|(id, _)| id.clone()).collect();
-        let done = self.queue.enqueue(&Batch::new(topic, Lane::Sweep, &ids, "sweep")).await.map_err(ledger_failure)?;
+        let done = self.queue.enqueue(&Batch::new(topic, Lane::Sweep, &ids, SOURCE)).await.map_err(ledger_failure)?;
         Ok(done.new.len())
     }
 }

@@ -7,10 +7,8 @@ use crate::sync::ledger::Swept;
 use crate::sync::record::compare::modified_at;
 use crate::sync::record::execute::ledger_failure;
 use crate::sync::record::looks::{Pace, in_step, looked_since};
+use crate::sync::record::trials::is_given_up;
 use crate::worker::Failure;
-
-/// Only a person, or its daily trial, sets such a record going again.
-const FOR_GOOD: &str = "permanently_failed";
 
 /// So many paired records may be missing from a page, or a tenth of all; more are a list that cannot be right.
 const MANY_MISSING: usize = 50;
@@ -87,7 +85,8 @@ impl Sweeper<'_> {
         let mut wanted = Vec::new();
         // Every record of a page has an id, or the page would not have been read.
         for (((record, id), pair), looked) in page.list.iter().zip(ids).zip(pairs).zip(looked) {
-            let for_good = record.get(&mapping.espocrm.status).is_some_and(|status| status == FOR_GOOD);
+            // Only a person, or its daily trial, sets a record going again that failed for good.
+            let for_good = is_given_up(mapping, record);
             let settled = looked.is_some() && in_step(mapping, record, pair.as_ref());
             if !for_good && !settled && !looked_since(pace, looked, modified_at(record)) {
                 wanted.push(id.clone());
