@@ -302,7 +302,7 @@ mod tests {
             }
             let newest_of_before = (begun + away).div_euclid(period) * period;
             let first = if newest_of_before > begun { newest_of_before } else { newest_of_before + period };
-            let expected: Vec<i64> = (0..).map(|n| first + n * period).take_while(|slot| *slot <= now).collect();
+            let expected: Vec<i64> = (first..=now).step_by(usize::try_from(period).unwrap()).collect();
             prop_assert_eq!(fired.iter().map(|(slot, _)| *slot).collect::<Vec<_>>(), expected);
             let missed: i64 = fired.iter().map(|(_, missed)| i64::from(*missed)).sum();
             prop_assert_eq!(missed, ((newest_of_before - begun) / period - 1).max(0));

@@ -88,7 +88,6 @@ impl Producer {
             Fired::Not(stands) => return Ok(stands),
         };
         metrics::counter!("advosync_cron_fired_total", "schedule" => schedule).increment(1);
-        // Also none, so that the first one that is left out shows as an increase.
         metrics::counter!("advosync_cron_missed_total", "schedule" => schedule).increment(missed.into());
         tracing::info!(schedule, %slot, new, "a schedule fired");
         if missed > 0 {

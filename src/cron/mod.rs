@@ -96,6 +96,9 @@ pub async fn run(options: Options, shutdown: CancellationToken) {
             next = next.map(|next| next.to_rfc3339()),
             "a schedule is set"
         );
+        // There from the beginning, so that the first increase is seen as one.
+        metrics::counter!("advosync_cron_fired_total", "schedule" => schedule.work.name()).increment(0);
+        metrics::counter!("advosync_cron_missed_total", "schedule" => schedule.work.name()).increment(0);
     }
     let mut producer = Producer::new(queue, entities);
     let mut away = false;

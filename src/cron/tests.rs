@@ -28,6 +28,11 @@ fn producer(redis: &Redis) -> Producer {
     Producer::new(redis.queue(), vec!["beteiligte".into(), "akten".into()])
 }
 
+/// A key of Redis, as people at redis-cli know it.
+fn key(words: &str) -> String {
+    words.replace(' ', ":")
+}
+
 /// Topic, key and source on a stream, oldest first.
 async fn queued(redis: &Redis, flow: Flow, lane: Lane) -> Vec<[String; 3]> {
     let entries: Vec<(String, Vec<(String, String)>)> = redis.command(&["XRANGE", &stream(flow, lane), "-", "+"]).await;
@@ -161,7 +166,7 @@ async fn a_firing_is_whole_or_not_at_all_and_safe_to_repeat() {
     assert_eq!(lengths().await, [0, 0]);
     assert_eq!(fire(0, 2700).await, Fired::Now(2));
     // Started at once; an answer that was lost makes the same call come again.
-    redis.command::<()>(&["DEL", "calendar_sync:pending:sweep", "vmh:akten:sweep_pending:sweep"]).await;
+    redis.command::<()>(&["DEL", "calendar_sync:pending:sweep", &key("vmh akten sweep_pending sweep")]).await;
     assert_eq!(fire(0, 2700).await, Fired::Not(Some(at(2700))));
     assert_eq!(lengths().await, [1, 1]);
     let known = Slots { from: Some(at(2700)), last: Some(at(2700)), fired: 1, missed: 2 };
@@ -175,12 +180,12 @@ async fn a_firing_is_whole_or_not_at_all_and_safe_to_repeat() {
     }
     assert_eq!(queue.slots("test").await.unwrap(), known);
     redis.command::<()>(&["RENAME", "aside", &stream(Flow::Vmh, Lane::Sweep)]).await;
-    redis.command::<()>(&["DEL", "vmh:akten:sweep_pending:sweep"]).await;
+    redis.command::<()>(&["DEL", &key("vmh akten sweep_pending sweep")]).await;
     assert_eq!(fire(2700, 5400).await, Fired::Now(1));
     assert_eq!(lengths().await, [2, 2]);
 
     // Somebody at redis-cli.
-    redis.command::<()>(&["HSET", "cron:test", "slot", "yesterday"]).await;
+    redis.command::<()>(&["HSET", &key("cron test"), "slot", "yesterday"]).await;
     let error = queue.last_slot("test").await.unwrap_err().to_string();
     assert!(error.contains("HDEL cron:test slot"), "{error}");
 }
@@ -196,7 +201,7 @@ async fn an_older_process_beside_a_newer_one_does_no_harm() {
     // The older one has queued the jobs of a slot and marked it with the function of layout 2.
     let mark = async |slot: i64| {
         let slot = at(slot).timestamp_millis().to_string();
-        redis.command::<i64>(&["FCALL", "advosync_2_slot", "1", "cron:calendar", &slot]).await
+        redis.command::<i64>(&["FCALL", "advosync_2_slot", "1", &key("cron calendar"), &slot]).await
     };
     assert_eq!(mark(2).await, 1);
     assert_eq!(newer.look_after(&schedule, at(2)).await.unwrap(), Some(at(3)), "it sees that it was fired");
@@ -204,7 +209,7 @@ async fn an_older_process_beside_a_newer_one_does_no_harm() {
     assert_eq!(mark(3).await, 0, "and the older one sees what the newer one fired");
     assert_eq!(fired(&redis).await, [at(1), at(3)]);
     // One that only the older one ever looked after has fired, as far as anybody knows.
-    redis.command::<()>(&["HDEL", "cron:calendar", "began"]).await;
+    redis.command::<()>(&["HDEL", &key("cron calendar"), "began"]).await;
     assert_eq!(redis.queue().slots("calendar").await.unwrap().last, Some(at(3)));
 }
 
@@ -227,7 +232,7 @@ async fn the_slot_of_a_job_travels_with_it_and_matters_to_nobody() {
         producer.look_after(&schedule, at(n * 900)).await.unwrap();
         assert!(consumer.next(10, 10).await.unwrap().is_empty());
     }
-    let parked: Vec<String> = redis.command(&["HVALS", "jobs:calendar:parked"]).await;
+    let parked: Vec<String> = redis.command(&["HVALS", &key("jobs calendar parked")]).await;
     assert_eq!(parked.concat().matches("calendar_sync_all").count(), 1, "{parked:?}");
 }
 

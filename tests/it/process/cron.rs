@@ -152,8 +152,9 @@ fn every_slot_fires_once_while_processes_are_killed_all_the_time() {
         }
         (0..3).for_each(|n| crew.settled(n));
     }
-    let members = std::mem::take(&mut crew.members);
-    members.into_iter().for_each(|member| drop(member.stop().with_code(0)));
+    for member in std::mem::take(&mut crew.members) {
+        member.stop().with_code(0);
+    }
     let jobs = worker.stop();
     for schedule in SCHEDULES {
         let (known, jobs) = (crew.known(schedule), &jobs[schedule]);
