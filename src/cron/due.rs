@@ -19,17 +19,19 @@ pub const COUNTED: u32 = 10_000;
 pub struct Watch {
     since: DateTime<Utc>,
     seen: DateTime<Utc>,
+    last: Option<DateTime<Utc>>,
 }
 
 impl Watch {
-    /// The watch after a look that Redis answered. A gap of more than [`ALIVE`], forward or back, begins a new one.
+    /// The watch after a look that Redis answered with the `last` slot. A gap of more than [`ALIVE`], forward or back,
+    /// begins a new one, and so does a Redis that went back to an older state: what we saw fire is not fired slot by slot.
     #[must_use]
-    pub fn after_look(before: Option<Self>, now: DateTime<Utc>) -> Self {
+    pub fn after_look(before: Option<Self>, now: DateTime<Utc>, last: Option<DateTime<Utc>>) -> Self {
         let since = match before {
-            Some(watch) if (now - watch.seen).abs() <= ALIVE => watch.since.min(now),
+            Some(watch) if (now - watch.seen).abs() <= ALIVE && last >= watch.last => watch.since.min(now),
             _ => now,
         };
-        Self { since, seen: now }
+        Self { since, seen: now, last }
     }
 
     /// Since when: every later slot falls into it.
@@ -177,8 +179,10 @@ mod tests {
     #[test]
     fn a_watch_lasts_as_long_as_its_looks_are_close_together() {
         let mut watch = None;
+        let mut last = None;
         let mut look = |now: &str| {
-            let looked = Watch::after_look(watch, at(now));
+            let looked = Watch::after_look(watch, at(now), last);
+            last = Some(at("28T11:00:00"));
             watch = Some(looked);
             looked.since()
         };
@@ -189,6 +193,12 @@ mod tests {
         assert_eq!(look("28T11:00:00"), at("28T11:00:00"));
         // Set back by little: what comes a second time was seen coming as well.
         assert_eq!(look("28T10:59:57"), at("28T10:59:57"));
+        // Redis forgot what was fired.
+        let watch = watch.unwrap();
+        let look = |last: &str| Watch::after_look(Some(watch), at("28T11:00:00"), Some(at(last))).since();
+        assert_eq!(look("28T11:00:00"), watch.since());
+        assert_eq!(look("28T10:59:59"), at("28T11:00:00"));
+        assert_eq!(Watch::after_look(Some(watch), at("28T11:00:00"), None).since(), at("28T11:00:00"));
     }
 
     #[test]
@@ -221,7 +231,7 @@ mod tests {
         now: DateTime<Utc>,
         period: i64,
     ) -> Vec<(i64, u32)> {
-        let looked = Watch::after_look(*watch, now);
+        let looked = Watch::after_look(*watch, now, *last);
         *watch = Some(looked);
         let mut fired = Vec::new();
         loop {

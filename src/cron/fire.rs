@@ -38,7 +38,7 @@ impl Producer {
     ) -> Result<Option<DateTime<Utc>>, QueueError> {
         let name = schedule.work.name();
         let mut last = self.queue.last_slot(name).await?;
-        let since = self.looked(name, now, last);
+        let since = self.looked(name, now, last).since();
         if let Some(last) = last.filter(|last| *last > now + FAR_AHEAD)
             && !std::mem::replace(&mut self.told_ahead, true)
         {
@@ -61,16 +61,16 @@ impl Producer {
         }
     }
 
-    /// Redis answered a look; since when there has been no gap between looks.
-    fn looked(&mut self, name: &'static str, now: DateTime<Utc>, last: Option<DateTime<Utc>>) -> DateTime<Utc> {
+    /// Redis answered a look.
+    fn looked(&mut self, name: &'static str, now: DateTime<Utc>, last: Option<DateTime<Utc>>) -> Watch {
         let before = self.watches.get(name).copied();
-        let watch = Watch::after_look(before, now);
+        let watch = Watch::after_look(before, now, last);
         self.watches.insert(name, watch);
         if before.is_none_or(|before| before.since() < watch.since()) {
             let last = last.map(|last| last.to_rfc3339());
             tracing::info!(schedule = name, last, "a schedule is looked after");
         }
-        watch.since()
+        watch
     }
 
     /// Answers the slot that counts as the last one now.

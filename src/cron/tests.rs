@@ -134,6 +134,8 @@ async fn a_slot_fires_once_over_many_processes() {
     producers[0].look_after(&schedule, at(0)).await.unwrap();
     for slot in 1..=SLOTS {
         let now = at(slot * 900);
+        // What the slot before has queued is started in any case, or the two would share a job.
+        started(&redis).await;
         let looks = join_all(producers.iter_mut().map(|producer| producer.look_after(&schedule, now))).await;
         assert!(looks.into_iter().all(|until| until.unwrap() == Some(at((slot + 1) * 900))));
     }
@@ -143,6 +145,42 @@ async fn a_slot_fires_once_over_many_processes() {
     assert_eq!(fired(&redis).await, expected);
     let slots = redis.queue().slots("calendar").await.unwrap();
     assert_eq!((slots.fired, slots.missed), (SLOTS.unsigned_abs(), 0));
+}
+
+#[tokio::test]
+async fn a_clock_or_a_redis_that_goes_back_fires_nothing_slot_by_slot() {
+    let redis = Redis::start().await;
+    let mut producer = producer(&redis);
+    let schedule = quarter_hours(Work::Calendar);
+    let look = async |producer: &mut Producer, now| producer.look_after(&schedule, at(now)).await.unwrap();
+    look(&mut producer, 0).await;
+    // Set on by two hours and more, and put right: it rests until then.
+    for now in [7200, 7204, 7208] {
+        look(&mut producer, now).await;
+        started(&redis).await;
+    }
+    assert_eq!(look(&mut producer, 12).await, Some(at(8100)));
+    assert_eq!(look(&mut producer, 900).await, Some(at(8100)));
+    assert_eq!(fired(&redis).await, [at(7200)]);
+    // What the error in the log says to do.
+    redis.command::<()>(&["HDEL", &key("cron calendar"), "slot"]).await;
+    assert_eq!(look(&mut producer, 901).await, Some(at(1800)));
+    let slots = redis.queue().slots("calendar").await.unwrap();
+    assert_eq!(slots, Slots { from: Some(at(901)), last: None, fired: 1, missed: 7 });
+
+    // A process that has been looking all the time, beside a Redis that is rolled back by ten quarters.
+    for now in 0..3000 {
+        look(&mut producer, 7200 + now * 5).await;
+    }
+    started(&redis).await;
+    let before = fired(&redis).await.len();
+    let back = at(9000).timestamp_millis().to_string();
+    redis.command::<()>(&["HSET", &key("cron calendar"), "slot", &back]).await;
+    for now in [22_200, 22_204, 22_209] {
+        look(&mut producer, now).await;
+        started(&redis).await;
+    }
+    assert_eq!(fired(&redis).await[before..], [at(21_600)], "one run");
 }
 
 #[tokio::test]
@@ -294,7 +332,7 @@ fn over_simulated_years_a_daily_job_runs_on_every_date_and_quarters_are_900_s_ap
         let next = Planned::new(Work::Records, Schedule::parse(expression, chrono_tz::Europe::Berlin).unwrap()).next;
         let (mut last, mut watch, mut now, mut fired) = (Some(begun), None, begun, Vec::new());
         while now < end {
-            let looked = Watch::after_look(watch, now);
+            let looked = Watch::after_look(watch, now, last);
             watch = Some(looked);
             let until = loop {
                 match due(last, looked.since(), now, &*next) {
