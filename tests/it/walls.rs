@@ -97,6 +97,7 @@ fn only_the_queue_and_the_ledger_spell_redis_keys() {
             "calendar_sync:lock",
             "calendar_sync:termin_lock",
             "\"throttle:",
+            "\"cron:",
         ] {
             assert!(!code[..tests].contains(word), "{} must not say `{word}`", path.display());
         }

@@ -6,7 +6,7 @@ use chrono_tz::Tz;
 use crate::clients::UPSTREAMS;
 use crate::cron::Work;
 use crate::cron::schedule::Schedule;
-use crate::queue::{Loss, QueueError, Stats, Upstream};
+use crate::queue::{Loss, QueueError, Slots, Stats, Upstream};
 use crate::roles::Parts;
 use crate::settings::{Missing, Role, Settings, Source};
 use crate::sync::ledger::Ledger;
@@ -52,10 +52,10 @@ pub(super) struct Planned {
     pub(super) name: &'static str,
     /// Its expression; none: off.
     pub(super) expression: Option<String>,
-    /// The slot that was fired last, or where it began to count.
-    pub(super) last: Option<DateTime<Utc>>,
-    /// The first slot after that one: in the past, it is overdue.
-    pub(super) due: Option<DateTime<Utc>>,
+    /// What was fired and left out.
+    pub(super) slots: Slots,
+    /// The first two slots after the last one: in the past, they are overdue.
+    pub(super) due: [Option<DateTime<Utc>>; 2],
     /// The first slot from now on.
     pub(super) next: Option<DateTime<Utc>>,
 }
@@ -80,8 +80,8 @@ impl Picture {
         let cron = &parts.settings.cron;
         let mut schedules = Vec::new();
         for (work, schedule) in [(Work::Calendar, &cron.calendar), (Work::Records, &cron.records)] {
-            let last = queue.last_slot(work.name()).await?;
-            schedules.push(Planned::new(work.name(), schedule.as_ref(), last, now));
+            let slots = queue.slots(work.name()).await?;
+            schedules.push(Planned::new(work.name(), schedule.as_ref(), slots, now));
         }
         let mut drift = Vec::new();
         for entity in parts.entities() {
@@ -103,10 +103,11 @@ impl Picture {
 }
 
 impl Planned {
-    fn new(name: &'static str, schedule: Option<&Schedule>, last: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Self {
+    fn new(name: &'static str, schedule: Option<&Schedule>, slots: Slots, now: DateTime<Utc>) -> Self {
         let after = |instant| schedule.and_then(|schedule| schedule.next_after(instant).ok());
         let expression = schedule.map(|schedule| schedule.expression().to_owned());
-        Self { name, expression, last, due: last.and_then(after), next: after(now) }
+        let first = slots.from.and_then(after);
+        Self { name, expression, slots, due: [first, first.and_then(after)], next: after(now) }
     }
 }
 

@@ -37,7 +37,14 @@ fn upstream_json(upstream: &Upstream) -> Value {
 }
 
 fn schedule_json(planned: &Planned) -> Value {
-    json!({"expression": planned.expression, "last": planned.last.map(utc), "next": planned.next.map(utc)})
+    let slots = planned.slots;
+    json!({
+        "expression": planned.expression,
+        "last": slots.last.map(utc),
+        "next": planned.next.map(utc),
+        "fired": slots.fired,
+        "missed": slots.missed,
+    })
 }
 
 fn drift_json(drift: &Drift) -> Value {
@@ -101,7 +108,7 @@ fn schedules(picture: &Picture, zone: Tz) -> String {
     for planned in &picture.schedules {
         let time = |at: Option<DateTime<Utc>>| at.map_or_else(|| "-".to_owned(), |at| local(at, zone));
         let expression = planned.expression.clone().unwrap_or_else(|| "off".to_owned());
-        rows.push(vec![planned.name.to_owned(), expression, time(planned.last), time(planned.next)]);
+        rows.push(vec![planned.name.to_owned(), expression, time(planned.slots.last), time(planned.next)]);
     }
     table(&rows)
 }
