@@ -12,10 +12,10 @@ help: ## this list
 test: ## every check that CI runs; PARTS="format clippy" for some of them
 	@.ci/test $(PARTS)
 
-soak: ## ten minutes of load each for the queue and the calendars while workers are killed; ADVOSYNC_SOAK_SECONDS=60 for another length
+soak: ## ten minutes each for the queue, the calendars and schedules while processes are killed; ADVOSYNC_SOAK_SECONDS=60 for another length
 	@.ci/need cc redis nextest
 	ADVOSYNC_SOAK_SECONDS=$${ADVOSYNC_SOAK_SECONDS:-600} cargo nextest run --locked -p advosync --profile soak --no-capture \
-		-E 'test(/^(queue|calendar)::soak::/)'
+		-E 'test(/^((queue|calendar)::soak::|process::cron::every_slot)/)'
 
 demo: ## the product against a sandbox of the outside systems; KEEP=1 leaves it running
 	@.ci/need cc redis
@@ -23,7 +23,7 @@ demo: ## the product against a sandbox of the outside systems; KEEP=1 leaves it 
 	cargo build --locked -p advosync -p advosync-sandbox --bins
 	@$(TARGET)/debug/advosync-demo $(if $(KEEP),--keep)
 
-bench: ## speed of the queue beside raw Redis, of a single sync, of planning a calendar; SCENARIOS="drain latency" for some of it
+bench: ## speed of the queue beside raw Redis, of a single sync, of sweeps, of planning a calendar; SCENARIOS="drain latency" for some of it
 	@.ci/need cc redis
 	@echo "bench: building for release (the first time takes minutes)"
 	cargo build --release --locked -p advosync -p advosync-bench --bins

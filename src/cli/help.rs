@@ -72,10 +72,14 @@ Examples:
   advosync record beteiligte 6a1f0c2d3e4b5a697             check it now
   advosync record beteiligte 6a1f0c2d3e4b5a697 --wait      and wait for the end
   advosync record beteiligte 6a1f0c2d3e4b5a697 --inspect   what would be written? writes nothing
+  advosync record beteiligte --all                         compare every record; Ctrl-C stops the waiting, not the work
 
-The id stands at the end of the record's address in EspoCRM: …/#CBeteiligte/view/6a1f0c2d3e4b5a697",
+The id stands at the end of the record's address in EspoCRM: …/#CBeteiligte/view/6a1f0c2d3e4b5a697
+
+--all goes on where an earlier one was stopped. At most 400 records wait for a worker at a time, in the lane of the sweeps, \
+so that webhooks pass them.",
     ending!(
-        "0 queued, or queued already (with --wait: done), 1 failed or dead (the message says what to do), 78 settings not usable"
+        "0 queued, or queued already (with --wait: done; with --all: every record compared), 1 failed or dead (the message says what to do), 78 settings not usable"
     )
 );
 

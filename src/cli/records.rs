@@ -45,15 +45,19 @@ fn target(text: &str) -> Result<Target, String> {
 }
 
 /// `record`.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line, and clap keeps them apart")]
 #[derive(Debug, Args)]
-#[command(after_help = help::RECORD, group = ArgGroup::new("how").args(["wait", "inspect"]))]
+#[command(after_help = help::RECORD, group = ArgGroup::new("how").args(["wait", "inspect", "all"]))]
 pub struct RecordArgs {
     /// The mapping's name, such as beteiligte
     #[arg(value_name = "ENTITY")]
     pub entity: String,
     /// The record's id in EspoCRM (1 to 64 letters, digits, `_` or `-`)
-    #[arg(value_name = "ID")]
-    pub id: RecordId,
+    #[arg(value_name = "ID", required_unless_present = "all", conflicts_with = "all")]
+    pub id: Option<RecordId>,
+    /// Compare every record and wait for the end; goes on where an earlier one was stopped
+    #[arg(long)]
+    pub all: bool,
     /// Wait until the job has ended: exit code 0 done, 1 failed or dead
     #[arg(long)]
     pub wait: bool,

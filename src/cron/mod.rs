@@ -1,7 +1,8 @@
 //! Schedules become jobs, and nothing else happens here: any number of these processes may run, each slot fires once.
 //!
 //! `schedule` knows the fire times and `due.rs` decides (both pure), `fire.rs` does it. After a downtime a schedule
-//! fires once, not once for each slot that was missed; at its first start ever it fires nothing.
+//! fires once, not once for each slot that was missed; at its first start ever it fires nothing. `docs/schedules.md` has
+//! the rules.
 
 mod due;
 mod everything;
@@ -9,14 +10,12 @@ mod fire;
 pub mod schedule;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
-pub use due::{Decision, NextFn, due};
+pub use due::{ALIVE, COUNTED, Decision, NextFn, PATIENCE, Watch, due, slots_due};
 pub use everything::compare_everything;
 use fire::Producer;
 use schedule::Schedule;
@@ -28,8 +27,8 @@ pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 
 /// While Redis is away it is tried again this often.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
-/// No wait is longer: the machine's clock may be set, and a laptop may sleep.
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// No wait is longer: who looks less often does not know whether it has seen every slot come (`due::ALIVE`).
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
 /// What is under way at a stop gets this long to finish.
 const FINISH_WITHIN: Duration = Duration::from_secs(2);
 
@@ -97,15 +96,18 @@ pub async fn run(options: Options, shutdown: CancellationToken) {
             next = next.map(|next| next.to_rfc3339()),
             "a schedule is set"
         );
+        // There from the beginning, so that the first increase is seen as one.
+        metrics::counter!("advosync_cron_fired_total", "schedule" => schedule.work.name()).increment(0);
+        metrics::counter!("advosync_cron_missed_total", "schedule" => schedule.work.name()).increment(0);
     }
-    let producer = Producer { queue, entities, owner: Uuid::new_v4().to_string(), told_ahead: AtomicBool::new(false) };
+    let mut producer = Producer::new(queue, entities);
     let mut away = false;
     loop {
-        let mut round = std::pin::pin!(look_after_all(&producer, &schedules, &clock));
+        let mut round = std::pin::pin!(look_after_all(&mut producer, &schedules, &clock));
         let looked = tokio::select! {
             looked = &mut round => looked,
             () = shutdown.cancelled() => {
-                // A firing that is cut short would be done again by another process.
+                // What is cut short was done as a whole or not at all; another process goes on.
                 let _ = tokio::time::timeout(FINISH_WITHIN, round).await;
                 return;
             }
@@ -134,7 +136,7 @@ pub async fn run(options: Options, shutdown: CancellationToken) {
 
 /// Answers when the next of them is due. One that fails does not keep the others from being looked after.
 async fn look_after_all(
-    producer: &Producer,
+    producer: &mut Producer,
     schedules: &[Planned],
     clock: &Clock,
 ) -> Result<Option<DateTime<Utc>>, QueueError> {

@@ -5,6 +5,9 @@ use super::functions::Call;
 use super::topic::{Lane, Topic};
 use super::{Flow, Queue};
 
+/// So many keys are asked for in one command.
+const AT_ONCE: usize = 500;
+
 /// How a calendar is shown (C3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -99,6 +102,28 @@ impl Queue {
         let mut queued = already.iter().map(|place| place - 1).peekable();
         let new = keys.iter().enumerate().filter(|(at, _)| queued.next_if_eq(at).is_none());
         Ok(Enqueued { new: new.map(|(_, key)| (*key).to_owned()).collect(), already: already.len() })
+    }
+
+    /// For each of these keys, whether a retry or a quiet time of it is scheduled, or being run. Whoever only looks after
+    /// things leaves those alone: a job would find nothing new, and a failing record would use up its attempts.
+    pub async fn are_scheduled(&self, topic: &Topic, keys: &[String]) -> Result<Vec<bool>, QueueError> {
+        let Some(flow) = topic.flow() else { return Ok(vec![false; keys.len()]) };
+        let mut all = Vec::with_capacity(keys.len());
+        for some in keys.chunks(AT_ONCE) {
+            let mut cmd = redis::cmd("HMGET");
+            cmd.arg(self.keys.scheduled_jobs(flow));
+            for key in some {
+                cmd.arg(self.keys.lock(topic, key));
+            }
+            let found: Vec<Option<Vec<u8>>> = self.bulk.query_twice(&cmd).await?;
+            all.extend(found.iter().map(Option::is_some));
+        }
+        Ok(all)
+    }
+
+    /// How many jobs of a lane wait on its stream or run.
+    pub async fn lane_length(&self, flow: Flow, lane: Lane) -> Result<usize, QueueError> {
+        Ok(self.bulk.query_twice(redis::cmd("XLEN").arg(self.keys.stream(flow, lane))).await?)
     }
 
     /// The mode chosen for each Kürzel (and for `ALL`), with the time of the choice in ms since the epoch.

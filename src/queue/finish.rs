@@ -95,7 +95,7 @@ impl Finish {
         };
         match &self.outcome {
             Outcome::Done { result, detail } => self.ended(call, result, detail.as_ref()),
-            Outcome::Skipped { reason } => self.ended(call.arg("skip"), reason, None),
+            Outcome::Skipped { reason } => self.ended(call.arg("skip"), &cut(reason), None),
             Outcome::Retry { after, error } => later(call, "retry", after, self.failed(error).fields()),
             Outcome::Hold { after, reason } => later(call, "hold", after, with_reason(job, reason)),
             Outcome::Later { after, reason } => later(call, "retry", after, with_reason(job, reason)),

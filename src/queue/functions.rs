@@ -9,12 +9,13 @@ use super::topic::{Flow, Lane};
 
 /// The libraries by name. A layout's code never changes once a program has used it: what changes gets a new number, and
 /// the older one stays for the programs that call it. The last one has stable names, for people.
-pub(super) const LIBRARIES: [(&str, &str); 6] = [
+pub(super) const LIBRARIES: [(&str, &str); 7] = [
     ("advosync_1", include_str!("../../migrations/0001_queue.lua")),
     ("advosync_2", include_str!("../../migrations/0002_queue.lua")),
     ("advosync_2_layout", include_str!("../../migrations/0002_layout.lua")),
     ("advosync_1_ledger", include_str!("../../migrations/0001_ledger.lua")),
     ("advosync_3_calendar", include_str!("../../migrations/0003_calendar.lua")),
+    ("advosync_4_schedules", include_str!("../../migrations/0004_schedules.lua")),
     ("advosync_admin", include_str!("../../migrations/admin.lua")),
 ];
 /// Put before the names of the queue's functions.

@@ -145,7 +145,7 @@ impl Keys {
         self.at("advosync:migrating")
     }
 
-    /// What was fired last by a schedule.
+    /// What was fired last by a schedule, and how much.
     pub(super) fn slot(&self, schedule: &str) -> String {
         self.at(&format!("cron:{schedule}"))
     }

@@ -1,12 +1,13 @@
-//! Reads how long the queue is and whether the upstreams work, for `/metrics`.
+//! Reads how long the queue is, whether the upstreams work and whether schedules fire, for `/metrics`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
 use super::parts::Parts;
+use crate::cron::{Planned, slots_due};
 use crate::queue::{BreakerState, FlowStats, Queue, QueueError, Stats, Upstream};
 use crate::telemetry::{Gauge, Gauges};
 
@@ -14,26 +15,45 @@ use crate::telemetry::{Gauge, Gauges};
 const EVERY: Duration = Duration::from_secs(3);
 /// How long they are shown when they cannot be read again.
 pub(super) const FRESH_FOR: Duration = Duration::from_secs(10);
+/// Of slots that are due at most so many are counted: it is bad enough then.
+const DUE_AT_MOST: u32 = 100;
 
 /// Where they stand, and where they are shown.
 pub(super) struct Source {
     queue: Queue,
     upstreams: Vec<String>,
+    /// Those that are not off.
+    schedules: Vec<Planned>,
+    /// A schedule that nobody has ever looked after counts from here.
+    started: DateTime<Utc>,
     gauges: Arc<Gauges>,
 }
 
 impl Source {
     pub(super) fn of(parts: &Parts) -> Self {
-        Self { queue: parts.queue.clone(), upstreams: Parts::upstreams(), gauges: Arc::clone(&parts.gauges) }
+        Self {
+            queue: parts.queue.clone(),
+            upstreams: Parts::upstreams(),
+            schedules: parts.cron().schedules,
+            started: Utc::now(),
+            gauges: Arc::clone(&parts.gauges),
+        }
     }
 
-    async fn read(&self) -> Result<[Gauge; 3], QueueError> {
-        let stats = self.queue.stats(Utc::now()).await?;
+    async fn read(&self) -> Result<[Gauge; 4], QueueError> {
+        let now = Utc::now();
+        let stats = self.queue.stats(now).await?;
         let mut upstreams = Vec::with_capacity(self.upstreams.len());
         for name in &self.upstreams {
             upstreams.push((name.as_str(), self.queue.upstream(name).await?));
         }
-        Ok(all(&stats, &upstreams))
+        let mut due = Vec::with_capacity(self.schedules.len());
+        for schedule in &self.schedules {
+            let name = schedule.work.name();
+            let last = self.queue.last_slot(name).await?.unwrap_or(self.started);
+            due.push((name, slots_due(last, now, &*schedule.next, DUE_AT_MOST)));
+        }
+        Ok(all(&stats, &upstreams, &due))
     }
 }
 
@@ -52,7 +72,7 @@ pub(super) async fn keep(source: Source, ready: CancellationToken, stop: Cancell
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of jobs and ages in ms are far below 2^52")]
-fn all(stats: &Stats, upstreams: &[(&str, Upstream)]) -> [Gauge; 3] {
+fn all(stats: &Stats, upstreams: &[(&str, Upstream)], due: &[(&'static str, u32)]) -> [Gauge; 4] {
     let flow = |name: &&'static str| ("flow", (*name).to_owned());
     let counts = |it: &FlowStats| {
         [
@@ -72,6 +92,7 @@ fn all(stats: &Stats, upstreams: &[(&str, Upstream)]) -> [Gauge; 3] {
         let works = it.state == BreakerState::Closed;
         (vec![("upstream", (*name).to_owned())], f64::from(u8::from(works)))
     });
+    let due = due.iter().map(|(name, count)| (vec![("schedule", (*name).to_owned())], f64::from(*count)));
     [
         Gauge {
             name: "advosync_queue_length",
@@ -87,6 +108,11 @@ fn all(stats: &Stats, upstreams: &[(&str, Upstream)]) -> [Gauge; 3] {
             name: "advosync_upstream_up",
             help: "1 while jobs that need it are started, 0 while its breaker is open; absent before the first call.",
             rows: up.collect(),
+        },
+        Gauge {
+            name: "advosync_cron_slots_due",
+            help: "Slots of a schedule since the one that fired last, at most 100; the same from every process.",
+            rows: due.collect(),
         },
     ]
 }
@@ -115,7 +141,7 @@ mod tests {
             ("google", upstream(BreakerState::Closed, false)),
         ];
         let gauges = Gauges::new(FRESH_FOR);
-        gauges.show(&all(&stats, &upstreams));
+        gauges.show(&all(&stats, &upstreams, &[("records", 2)]));
         let page = gauges.render();
         let rows: Vec<&str> = page.lines().filter(|line| !line.starts_with('#')).collect();
         let expected = [
@@ -129,10 +155,11 @@ mod tests {
             r#"advosync_queue_oldest_seconds{flow="calendar"} 0"#,
             r#"advosync_upstream_up{upstream="advoware"} 0"#,
             r#"advosync_upstream_up{upstream="espocrm"} 1"#,
+            r#"advosync_cron_slots_due{schedule="records"} 2"#,
         ];
         for row in expected {
             assert!(rows.contains(&row), "{row} is missing in {page}");
         }
-        assert_eq!(rows.len(), 6 * 2 + 2 + 2, "{page}");
+        assert_eq!(rows.len(), 6 * 2 + 2 + 2 + 1, "{page}");
     }
 }

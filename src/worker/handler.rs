@@ -19,6 +19,12 @@ pub trait Handler: Send + Sync + 'static {
     /// Does the work. May be dropped at any await: when the lease is lost, or when the process has to stop.
     async fn run(&self, job: &Job, run: &Run) -> Result<Success, Failure>;
 
+    /// Whether this job only tries whether a key that has failed for good works by now. Such a job has one attempt: when it
+    /// fails, what an earlier run left (dead letters, a retry) stays as it is, and [`Handler::failed`] is not told.
+    fn is_trial(&self, _: &Job) -> bool {
+        false
+    }
+
     /// Is told, still under the lock, what a failed run means for the job, before the queue is.
     async fn failed(&self, job: &Job, run: &Run, outcome: &Outcome);
 }

@@ -56,6 +56,18 @@ pub fn outcome(failure: &Failure, job: &Job, retries: &Retries, breaker: Breaker
     })
 }
 
+/// What becomes of a trial (`Handler::is_trial`): a failure counts for nothing and changes nothing, and is in the history.
+/// What uses no attempt stays as it is: a trial, too, waits for an upstream that is down.
+#[must_use]
+pub(super) fn of_trial(outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::Retry { error, .. } | Outcome::Dead { error } => {
+            Outcome::Skipped { reason: format!("trial failed: {}", error.message) }
+        }
+        other => other,
+    }
+}
+
 /// After so many losses a job is suspected of killing its workers, and runs alone (Q10). One is what every deploy that goes
 /// wrong does to whatever runs; that job is to run again at once (Q5).
 const SUSPECT_AFTER: u32 = 2;
@@ -166,6 +178,33 @@ mod tests {
         assert!(matches!(open, Outcome::Later { .. }), "{open:?}");
         let closed = outcome(&failure, &job(4), &retries(), BreakerState::Closed, 0.5).unwrap();
         assert!(matches!(closed, Outcome::Dead { .. }), "{closed:?}");
+    }
+
+    #[test]
+    fn a_trial_has_one_attempt_and_its_failure_leaves_everything_as_it_is() {
+        let trial = |failure: &Failure, failures, breaker| {
+            outcome(failure, &job(failures), &retries(), breaker, 0.0).map(of_trial)
+        };
+        let after = Duration::from_mins(1);
+        let last = Failure::Final { code: "x", message: "it broke".into() };
+        let down =
+            Failure::Upstream { upstream: "advoware", message: "it broke".into(), retry_after: None, park: false };
+        for failure in [&failed(), &last, &down] {
+            for failures in [0, 1, 4, 9] {
+                let became = trial(failure, failures, BreakerState::Closed);
+                assert_eq!(became, Some(Outcome::Skipped { reason: "trial failed: it broke".into() }), "{failure:?}");
+            }
+        }
+        // What uses no attempt.
+        let open = trial(&down, 0, BreakerState::Open);
+        assert!(matches!(open, Some(Outcome::Later { .. })), "{open:?}");
+        let hold = Failure::Hold { after, reason: "quiet".into(), upstream: None };
+        assert_eq!(trial(&hold, 0, BreakerState::Closed), Some(Outcome::Hold { after, reason: "quiet".into() }));
+        let later = Failure::Later { after, reason: "busy".into() };
+        assert_eq!(trial(&later, 0, BreakerState::Closed), Some(Outcome::Later { after, reason: "busy".into() }));
+        let skip = Failure::Skip { reason: "echo" };
+        assert_eq!(trial(&skip, 0, BreakerState::Closed), Some(Outcome::Skipped { reason: "echo".into() }));
+        assert_eq!(trial(&Failure::LeaseLost, 0, BreakerState::Closed), None);
     }
 
     #[test]

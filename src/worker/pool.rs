@@ -16,7 +16,7 @@ use super::finisher::{Ended, Slot, finish_all};
 use super::gate::{Gate, Pass};
 use super::handler::{Failure, Handler, Run, Success};
 use super::health::Health;
-use super::policy::{Retries, outcome, runs_alone, unknown_topic};
+use super::policy::{Retries, of_trial, outcome, runs_alone, unknown_topic};
 use super::renewer::Leases;
 use super::suspect;
 use super::tender::Tender;
@@ -290,12 +290,16 @@ async fn entered(
         Ok(Err(failure)) => failure,
         Err(panic) => return Some((panicked(job, panic.as_ref()), false)),
     };
-    let breaker = Box::pin(report(options, &failure, job)).await;
+    let trial = handler.is_trial(job);
+    let last = trial || job.attempt() >= options.retries.attempts;
+    let breaker = Box::pin(report(options, &failure, last)).await;
     let outcome = outcome(&failure, job, &options.retries, breaker, rand::random())?;
-    if !matches!(failure, Failure::Skip { .. }) {
-        tracing::warn!(error = %failure, "a run did not succeed");
+    match &failure {
+        Failure::Skip { .. } => {}
+        Failure::Later { reason, .. } => tracing::info!(reason, "a run goes on later"),
+        _ => tracing::warn!(error = %failure, "a run did not succeed"),
     }
-    Some((outcome, true))
+    Some(if trial { (of_trial(outcome), false) } else { (outcome, true) })
 }
 
 fn panicked(job: &Job, panic: &(dyn Any + Send)) -> Outcome {
@@ -306,8 +310,8 @@ fn panicked(job: &Job, panic: &(dyn Any + Send)) -> Outcome {
     Outcome::Dead { error: Fault::new("panic", message) }
 }
 
-/// Tells the breaker about a failure of its upstream.
-async fn report(options: &Options, failure: &Failure, job: &Job) -> BreakerState {
+/// Tells the breaker about a failure of its upstream. `last`: the job has no attempt after this one.
+async fn report(options: &Options, failure: &Failure, last: bool) -> BreakerState {
     let (upstream, message, park) = match failure {
         Failure::Upstream { upstream, message, park, .. } => (*upstream, message.as_str(), *park),
         Failure::Hold { upstream: Some((upstream, message)), .. } => (*upstream, message.as_str(), false),
@@ -317,10 +321,7 @@ async fn report(options: &Options, failure: &Failure, job: &Job) -> BreakerState
     // With Redis away nothing is known; the finish fails as well then, and the job runs again.
     let state = options.queue.fail_upstream(upstream, message, park).await.unwrap_or(BreakerState::Open);
     // An outage that has just begun has not opened the breaker yet: nobody dies of that.
-    if state == BreakerState::Closed
-        && job.attempt() >= options.retries.attempts
-        && !options.health.answers(upstream).await
-    {
+    if state == BreakerState::Closed && last && !options.health.answers(upstream).await {
         return BreakerState::Open;
     }
     state

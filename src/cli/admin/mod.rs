@@ -1,5 +1,6 @@
 //! Admin commands: each opens what it needs, says what it found or did, and ends.
 
+mod all_records;
 mod dead;
 mod doctor;
 mod espocrm;

@@ -27,6 +27,11 @@ impl Progress {
         Self(bar)
     }
 
+    /// There is so much to do in all.
+    pub(super) fn total(&self, total: u64) {
+        self.0.set_length(total);
+    }
+
     /// So much of the total is done.
     pub(super) fn at(&self, done: usize) {
         self.0.set_position(u64::try_from(done).unwrap_or(u64::MAX));

@@ -8,8 +8,8 @@ use tokio::time::Instant;
 
 use super::progress::Progress;
 use super::wait::{Patience, wait};
-use super::{Report, said};
-use crate::cli::records::RecordArgs;
+use super::{Report, all_records, said};
+use crate::cli::records::{RecordArgs, RecordId};
 use crate::queue::{Batch, Ended, Flow, Lane, RecordAction, Topic};
 use crate::roles::Parts;
 
@@ -25,52 +25,68 @@ pub(super) async fn run(parts: &Parts, args: &RecordArgs, patience: Patience) ->
         bail!("there is no mapping `{}`; there are: {}", args.entity, entities.join(", "));
     }
     parts.queue.prepare(chrono::Utc::now()).await?;
-    if args.inspect {
-        return inspect(parts, args).await;
-    }
-    let topic = Topic::record(&args.entity, RecordAction::SyncCheck);
-    let waiter = if args.wait { Some(parts.queue.waiter(topic.clone(), &args.id.0).await?) } else { None };
-    let new = enqueue(parts, topic, args).await?;
-    let Some(mut waiter) = waiter else {
-        let state = if new { "queued" } else { "queued already" };
-        return Ok(said(format!("{} {}: {state}", args.entity, args.id.0)));
+    let Some(RecordId(id)) = &args.id else {
+        return all_records::run(parts, &args.entity, patience).await;
     };
-    let progress = Progress::start(format!("{} {} is being compared", args.entity, args.id.0));
+    let record = Record { entity: &args.entity, id };
+    if args.inspect {
+        return inspect(parts, record).await;
+    }
+    let topic = Topic::record(record.entity, RecordAction::SyncCheck);
+    let waiter = if args.wait { Some(parts.queue.waiter(topic.clone(), id).await?) } else { None };
+    let new = enqueue(parts, topic, record).await?;
+    let Some(mut waiter) = waiter else {
+        return Ok(said(format!("{record}: {}", if new { "queued" } else { "queued already" })));
+    };
+    let progress = Progress::start(format!("{record} is being compared"));
     let ended = wait(&parts.queue, Flow::Vmh, &mut waiter, patience, &progress).await?;
     Ok(match ended {
         Ended::Done { result, detail } => {
             let detail = detail.map(|detail| format!(" {detail}")).unwrap_or_default();
-            said(format!("{} {}: {result}{detail}", args.entity, args.id.0))
+            said(format!("{record}: {result}{detail}"))
         }
-        Ended::Failed { error } => failed(args, "failed, it is tried again later", &error),
-        Ended::Dead { error } => failed(args, "failed for good", &error),
+        Ended::Failed { error } => failed(record, "failed, it is tried again later", &error),
+        Ended::Dead { error } => failed(record, "failed for good", &error),
     })
 }
 
-async fn enqueue(parts: &Parts, topic: Topic, args: &RecordArgs) -> Result<bool> {
+/// Which record.
+#[derive(Debug, Clone, Copy)]
+struct Record<'a> {
+    entity: &'a str,
+    id: &'a str,
+}
+
+impl std::fmt::Display for Record<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.entity, self.id)
+    }
+}
+
+async fn enqueue(parts: &Parts, topic: Topic, record: Record<'_>) -> Result<bool> {
     let trace = crate::telemetry::current_traceparent();
-    let keys = [args.id.0.clone()];
+    let keys = [record.id.to_owned()];
     let batch = Batch { traceparent: Some(&trace), ..Batch::new(topic, Lane::First, &keys, "cli") };
     Ok(!parts.queue.enqueue(&batch).await?.new.is_empty())
 }
 
-fn failed(args: &RecordArgs, how: &str, error: &str) -> Report {
-    Report { stdout: format!("{} {}: {how}: {error}\n", args.entity, args.id.0), stderr: Vec::new(), exit: 1 }
+fn failed(record: Record<'_>, how: &str, error: &str) -> Report {
+    Report { stdout: format!("{record}: {how}: {error}\n"), stderr: Vec::new(), exit: 1 }
 }
 
-async fn inspect(parts: &Parts, args: &RecordArgs) -> Result<Report> {
-    let topic = Topic::Inspect { entity: args.entity.clone() };
-    let mut waiter = parts.queue.waiter(topic.clone(), &args.id.0).await?;
-    enqueue(parts, topic.clone(), args).await?;
+async fn inspect(parts: &Parts, record: Record<'_>) -> Result<Report> {
+    let topic = Topic::Inspect { entity: record.entity.to_owned() };
+    let mut waiter = parts.queue.waiter(topic.clone(), record.id).await?;
+    enqueue(parts, topic.clone(), record).await?;
     let until = Instant::now() + INSPECT_WITHIN;
     while Instant::now() < until {
         match waiter.poll().await? {
             Some(Ended::Failed { error } | Ended::Dead { error }) => {
-                bail!("{} {} cannot be inspected: {error}", args.entity, args.id.0)
+                bail!("{record} cannot be inspected: {error}")
             }
             Some(Ended::Done { .. }) | None => {}
         }
-        if let Some(answer) = parts.queue.take_inspection(&topic, &args.id.0).await? {
+        if let Some(answer) = parts.queue.take_inspection(&topic, record.id).await? {
             let answer: Value = serde_json::from_str(&answer)?;
             return Ok(said(format!("{answer:#}")));
         }

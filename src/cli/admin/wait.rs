@@ -82,7 +82,7 @@ pub(super) async fn wait_for_all(
 }
 
 /// Ends a wait that makes no sense any more.
-struct Guard<'a> {
+pub(super) struct Guard<'a> {
     queue: &'a Queue,
     flow: Flow,
     patience: Patience,
@@ -92,11 +92,13 @@ struct Guard<'a> {
 }
 
 impl<'a> Guard<'a> {
-    fn new(queue: &'a Queue, flow: Flow, patience: Patience) -> Self {
+    /// The patience begins now.
+    pub(super) fn new(queue: &'a Queue, flow: Flow, patience: Patience) -> Self {
         Self { queue, flow, patience, begun: Instant::now(), alone_since: None, looked: None }
     }
 
-    async fn check(&mut self, progress: &Progress) -> Result<()> {
+    /// An error where waiting makes no sense any more.
+    pub(super) async fn check(&mut self, progress: &Progress) -> Result<()> {
         let (flow, patience) = (self.flow, self.patience);
         if self.begun.elapsed() > patience.whole {
             let minutes = patience.whole.as_secs().div_ceil(60);

@@ -6,12 +6,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::records::{Dissolved, Ledger, Written};
-use super::{Fence, json, parsed};
-use crate::queue::{Flow, QueueError};
+use super::{Fence, json, parsed, replace};
+use crate::queue::QueueError;
 use crate::sync::record::merge::Snapshot;
 
-/// The function that writes (`migrations/0003_calendar.lua`): hashes under a lock, whichever they are.
-const WRITE: &str = "advosync_3_calendar_write";
 /// So many entries are read at once: no call may hold Redis up.
 const AT_ONCE: usize = 500;
 /// What a person does about an entry that cannot be read.
@@ -116,16 +114,7 @@ impl Ledger {
         number: &str,
         import: Option<&Import>,
     ) -> Result<Written, QueueError> {
-        let (lock, value) = fence;
-        let text = import.map(json);
-        let verb = if text.is_some() { "put" } else { "drop" };
-        let args = [value, verb, "1", number, text.as_deref().unwrap_or_default()];
-        let keys = vec![lock.to_owned(), self.imports.clone()];
-        let answer: Vec<String> = self.store.call(Flow::Vmh, WRITE, keys, &args).await?;
-        match answer.first().map(String::as_str) {
-            Some("ok") => Ok(Written::Stored),
-            Some("fenced") => Ok(Written::Fenced),
-            _ => Err(QueueError::Refused(format!("the function {WRITE} gave an answer of another layout"))),
-        }
+        let stored = replace(&self.store, fence, &self.imports, &[(number, import.map(json))]).await?;
+        Ok(if stored { Written::Stored } else { Written::Fenced })
     }
 }

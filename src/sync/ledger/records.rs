@@ -8,6 +8,8 @@
 //! | `ledger:<entity>:intent_keys` | hash: digest of the search keys → EspoCRM id with an open intent |
 //! | `ledger:<entity>:failed` | hash: EspoCRM id → fingerprint of the record that a run failed on |
 //! | `ledger:<entity>:imports` | hash: Advoware number → what became of its import, see [`super::Import`] |
+//! | `ledger:<entity>:trials` | hash, see [`super::Trials`] |
+//! | `ledger:<entity>:drift` | hash, see [`Ledger::count_drift`] |
 //! | `ledger:<entity>:dissolved` | hash: EspoCRM id → [`Dissolved`] pair of a deleted record |
 //!
 //! Every write is fenced by the record's lock: a run that has lost its lease changes nothing here.
@@ -94,13 +96,19 @@ pub enum Written {
 #[derive(Clone)]
 pub struct Ledger {
     pub(super) store: Store,
-    pairs: String,
+    pub(super) pairs: String,
     numbers: String,
     intents: String,
     intent_keys: String,
     pub(super) dissolved: String,
     failed: String,
     pub(super) imports: String,
+    pub(super) looked: String,
+    pub(super) changed: String,
+    pub(super) sweep: String,
+    pub(super) full: String,
+    pub(super) trials: String,
+    pub(super) drift: String,
 }
 
 impl Ledger {
@@ -116,6 +124,12 @@ impl Ledger {
             dissolved: key("dissolved"),
             failed: key("failed"),
             imports: key("imports"),
+            looked: key("looked"),
+            changed: key("changed"),
+            sweep: key("sweep"),
+            full: key("full"),
+            trials: key("trials"),
+            drift: key("drift"),
             store,
         }
     }

@@ -57,7 +57,7 @@ impl Evidence {
             espocrm_row_id: ours(&mapping.espocrm.row_id),
             advoware_row_id: text(advoware, &mapping.advoware.version),
             last_sync: ours(&mapping.espocrm.last_sync).and_then(|time| espocrm_time(&time)),
-            espocrm_modified: ours("modifiedAt").and_then(|time| espocrm_time(&time)),
+            espocrm_modified: modified_at(espocrm),
             // Whoever made a record that nobody has modified since was its last writer: we, where it was imported.
             espocrm_modified_by: ours("modifiedById").or_else(|| ours("createdById")),
             advoware_modified: mapping
@@ -121,6 +121,12 @@ pub fn whole(mapping: &Mapping, verdict: Verdict, espocrm: &Content, advoware: &
 
 fn text(record: &Map<String, Value>, attribute: &str) -> Option<String> {
     record.get(attribute).and_then(|value| Conversion::Text.read(value).ok()).flatten()
+}
+
+/// When EspoCRM says that a record was modified, UTC; a time that cannot be understood counts as missing.
+#[must_use]
+pub fn modified_at(espocrm: &Map<String, Value>) -> Option<DateTime<Utc>> {
+    text(espocrm, "modifiedAt").and_then(|time| espocrm_time(&time))
 }
 
 /// EspoCRM's `YYYY-MM-DD HH:mm:ss` in UTC; RFC 3339 is understood too.

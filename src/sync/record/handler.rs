@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 use super::execute::Sync;
+use super::trials;
 use crate::queue::{Job, Outcome, Queue, Topic};
 use crate::worker::{Failure, Handler, Run, Success};
 
@@ -39,12 +40,16 @@ impl Handler for Records {
         match &job.topic {
             Topic::Sweep { .. } => {
                 run.asks_only(crate::clients::ESPOCRM);
-                sync.sweep(job, &self.queue).await
+                sync.sweep(job, run, &self.queue).await
             }
             Topic::Inspect { .. } => sync.inspect(job, run, &self.queue).await,
             Topic::Import { .. } => sync.import(job, run, &self.queue).await.map(Success::from),
             _ => sync.run(job, run).await.map(Success::from),
         }
+    }
+
+    fn is_trial(&self, job: &Job) -> bool {
+        matches!(job.topic, Topic::Record { .. }) && trials::is_trial(job)
     }
 
     async fn failed(&self, job: &Job, run: &Run, outcome: &Outcome) {

@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 use super::execute::{Sync, advoware_failure, espocrm_failure, ledger_failure};
 use super::plan::{Both, plan};
 use super::route::{Route, route};
+use super::trials;
 use crate::clients::espocrm;
 use crate::queue::{Job, Queue};
-use crate::sync::ledger::Known;
+use crate::sync::ledger::{Known, Trials};
 use crate::worker::{Failure, Run, Success};
 
 impl Sync {
@@ -37,6 +38,11 @@ impl Sync {
                 .collect::<serde_json::Map<_, _>>()),
             "ledger": { "pair": pair, "intent": intent },
         });
+        let given_up = record.as_ref().is_some_and(|record| trials::is_given_up(mapping, record));
+        if given_up {
+            let made = self.ledger.trials(id).await.map_err(ledger_failure)?.unwrap_or_else(|| Trials::since(now));
+            answer["trials"] = trials::shown(&made, &mapping.sweep);
+        }
         let would = match (&way, &record) {
             (Route::Wait(left), _) => json!({ "wait_seconds": left.as_secs() }),
             (Route::Dissolve(Some(_)), _) => json!({ "dissolve": true }),

@@ -7,6 +7,8 @@ use sha2::{Digest, Sha256};
 use super::mapping::Mapping;
 use super::route::number_in;
 
+/// The state of a record that waits for a person.
+pub const FOR_GOOD: &str = "permanently_failed";
 /// EspoCRM's limit of the error field (seed 004).
 const MESSAGE_CHARS: usize = 2000;
 
@@ -45,7 +47,7 @@ pub fn clean(mapping: &Mapping, number: &str, row_id: Option<&str>, now: DateTim
 pub fn failed(mapping: &Mapping, message: &str, attempt: u32, for_good: bool) -> Map<String, Value> {
     let ends = &mapping.espocrm;
     let mut out = Map::new();
-    out.insert(ends.status.clone(), json!(if for_good { "permanently_failed" } else { "failed" }));
+    out.insert(ends.status.clone(), json!(if for_good { FOR_GOOD } else { "failed" }));
     out.insert(ends.error.clone(), json!(message.chars().take(MESSAGE_CHARS).collect::<String>()));
     out.insert(ends.retries.clone(), json!(attempt));
     out
@@ -54,7 +56,7 @@ pub fn failed(mapping: &Mapping, message: &str, attempt: u32, for_good: bool) ->
 /// Whether a record says that its last run failed.
 #[must_use]
 pub fn says_failed(mapping: &Mapping, record: &Map<String, Value>) -> bool {
-    matches!(record.get(&mapping.espocrm.status).and_then(Value::as_str), Some("failed" | "permanently_failed"))
+    matches!(record.get(&mapping.espocrm.status).and_then(Value::as_str), Some("failed" | FOR_GOOD))
 }
 
 /// One word for everything of a record that a run goes by. Two equal ones: nobody has changed anything that matters.

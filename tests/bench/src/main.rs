@@ -25,6 +25,7 @@ mod report;
 mod rounds;
 mod server;
 mod stamps;
+mod sweep;
 mod sync;
 mod worker;
 mod world;
@@ -84,6 +85,8 @@ enum Scenario {
     Backlog,
     /// Single record syncs of the whole product.
     Sync,
+    /// Sweeps over many records.
+    Sweep,
     /// Planning a large calendar.
     Plan,
 }
@@ -160,6 +163,11 @@ async fn measure(cli: &Cli) -> Result<()> {
         figures.extend(sync::measure(&world).await?);
         world.stop().await;
     }
+    if cli.wants(Scenario::Sweep) {
+        let world = world::World::start().await?;
+        figures.extend(sweep::measure(&world).await?);
+        world.stop().await;
+    }
     if cli.wants(Scenario::Plan) {
         figures.extend(plan::measure().await?);
     }
@@ -182,9 +190,7 @@ async fn measure_queue(cli: &Cli, fsync: Fsync) -> Result<Vec<Figure>> {
     let size = if cli.quick { Sizes::quick() } else { Sizes::full(fsync) };
     let bench = Bench { redis, queue, fsync, sides, sizes: size, concurrency: cli.concurrency, log: cli.log.clone() };
     let mut figures = Vec::new();
-    for scenario in
-        Scenario::value_variants().iter().filter(|it| cli.wants(**it) && !matches!(it, Scenario::Sync | Scenario::Plan))
-    {
+    for scenario in Scenario::value_variants().iter().filter(|it| cli.wants(**it) && it.is_of_the_queue()) {
         let begin = tokio::time::Instant::now();
         figures.extend(match scenario {
             Scenario::Check => {
@@ -200,7 +206,7 @@ async fn measure_queue(cli: &Cli, fsync: Fsync) -> Result<Vec<Figure>> {
             Scenario::Memory => memory::measure(&bench).await?,
             Scenario::Ingress => ingress::measure(&bench).await?,
             Scenario::Backlog => backlog::measure(&bench).await?,
-            Scenario::Sync | Scenario::Plan => Vec::new(),
+            Scenario::Sync | Scenario::Sweep | Scenario::Plan => Vec::new(),
         });
         println!("   {scenario:?} took {:.0} s", begin.elapsed().as_secs_f64());
     }
@@ -214,11 +220,17 @@ async fn measure_queue(cli: &Cli, fsync: Fsync) -> Result<Vec<Figure>> {
     Ok(figures)
 }
 
+impl Scenario {
+    /// Whether it needs a Redis of the benchmark's own.
+    const fn is_of_the_queue(self) -> bool {
+        !matches!(self, Self::Sync | Self::Sweep | Self::Plan)
+    }
+}
+
 impl Cli {
     /// Whether anything is measured that needs a Redis of the benchmark's own.
     fn wants_queue(&self) -> bool {
-        let other = |scenario: &Scenario| matches!(scenario, Scenario::Sync | Scenario::Plan);
-        self.scenarios.is_empty() || !self.scenarios.iter().all(other)
+        self.scenarios.is_empty() || self.scenarios.iter().any(|scenario| scenario.is_of_the_queue())
     }
 
     fn wants(&self, scenario: Scenario) -> bool {

@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::report::{Better, Figure, Goal};
+use crate::world::peak_mib;
 
 /// How often each size is planned; the fastest counts, since nothing but disturbance makes it slower.
 const ROUNDS: usize = 10;
@@ -73,7 +74,7 @@ pub(crate) fn run(entries: usize) -> Result<()> {
     let unchanged_ms = calendar.time(0)?;
     calendar.change()?;
     let changed_ms = calendar.time(entries / 10 * 2)?;
-    let found = Found { unchanged_ms, changed_ms, peak_mib: peak_mib()? };
+    let found = Found { unchanged_ms, changed_ms, peak_mib: peak_mib("self")? };
     println!("{}", serde_json::to_string(&found)?);
     Ok(())
 }
@@ -186,12 +187,4 @@ impl Calendar {
         }
         Ok(best)
     }
-}
-
-/// The most memory that this process has had.
-fn peak_mib() -> Result<f64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
-    let kib: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
-    Ok(kib / 1024.0)
 }

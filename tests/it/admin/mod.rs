@@ -1,5 +1,6 @@
 //! Admin commands as a person runs them: the binary, its exit code, stdout and stderr.
 
+mod alerts;
 mod calendar;
 mod dead;
 mod doctor;

@@ -1,6 +1,6 @@
 //! `status`: the contract's JSON, the table, and remarks that say what to do.
 
-use advosync::queue::{Batch, Flow, Lane};
+use advosync::queue::{Batch, Firing, Flow, Lane};
 use serde_json::{Value, json};
 
 use super::{Person, bury, update};
@@ -43,16 +43,27 @@ async fn it_counts_and_says_what_is_wrong() {
     queue.enqueue(&Batch::new(update(), Lane::First, &keys, "test")).await.unwrap();
     queue.show_alive(Flow::Vmh, "somebody").await.unwrap();
     queue.fail_upstream("advoware", "no connection\u{1b}[2J", true).await.unwrap();
+    let begun = "2026-01-01T00:00:00Z".parse().unwrap();
+    queue.begin_schedule("calendar", begun).await.unwrap();
+    let person = Person::at(&redis);
+    assert_eq!(person.good(&["status", "--json"]).await.json()["schedules"]["calendar"]["last"], Value::Null);
+    let row = |text: &str| text.lines().find(|line| line.starts_with("calendar  0 2")).unwrap().to_owned();
+    let text = person.good(&["status"]).await.stdout;
+    assert_eq!(row(&text).split_whitespace().nth(6), Some("-"), "nothing was fired yet: {text}");
     let slot = "2026-01-01T01:00:00Z".parse().unwrap();
-    queue.take_slot("calendar", slot).await.unwrap();
+    let firing = Firing { schedule: "calendar", after: begun, slot, missed: 3, jobs: &[] };
+    queue.fire_slot(&firing).await.unwrap();
 
     let person = Person::at(&redis).with("ADVOSYNC_CRON_RECORDS", "off");
     let status = person.good(&["status", "--json"]).await.json();
     assert_eq!((&status["flows"]["vmh"]["ready"], &status["flows"]["vmh"]["dead"]), (&json!(2), &json!(1)));
     assert!(status["flows"]["vmh"]["oldest_age_ms"].is_u64());
     assert_eq!(status["upstreams"]["advoware"]["state"], "open");
-    assert_eq!(status["schedules"]["calendar"]["last"], "2026-01-01T01:00:00Z");
-    assert_eq!(status["schedules"]["records"], json!({"expression": null, "last": null, "next": null}));
+    let calendar = &status["schedules"]["calendar"];
+    assert_eq!(calendar["last"], "2026-01-01T01:00:00Z");
+    assert_eq!((&calendar["fired"], &calendar["missed"]), (&json!(1), &json!(3)));
+    let off = json!({"expression": null, "last": null, "next": null, "fired": 0, "missed": 0});
+    assert_eq!(status["schedules"]["records"], off);
     let remarks = remarks(&status);
     for words in ["advoware is down", "1 job has failed for good", "calendar should have fired"] {
         assert!(remarks.contains(words), "{words}: {remarks}");

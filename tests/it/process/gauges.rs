@@ -3,19 +3,21 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use chrono::Datelike;
+
 use super::support::{Home, Http, until};
 use crate::support::redis::Redis;
 
 /// A scrape waits for nothing, but this machine may be busy.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
-/// The gauges of the queue and the upstreams, by name and labels.
+/// The gauges of the queue, the upstreams and the schedules, by name and labels.
 fn gauges(http: Http) -> BTreeMap<String, f64> {
     let asked = Instant::now();
     let page = http.get("/metrics");
     assert!(page.status == 200 && asked.elapsed() < AT_ONCE, "{:?} {page:?}", asked.elapsed());
-    let rows =
-        page.body.lines().filter(|line| line.starts_with("advosync_queue_") || line.starts_with("advosync_upstream_"));
+    let ours = ["advosync_queue_", "advosync_upstream_", "advosync_cron_slots_due"];
+    let rows = page.body.lines().filter(|line| ours.iter().any(|begins| line.starts_with(begins)));
     rows.map(|row| row.rsplit_once(' ').unwrap())
         .map(|(name, value)| (name.to_owned(), value.parse().unwrap()))
         .collect()
@@ -29,9 +31,10 @@ fn length(flow: &str, state: &str) -> String {
 fn they_are_right_and_gone_while_redis_is_away() {
     let mut redis = Redis::start();
     let home = Home::at(&redis).with("REDIS_TIMEOUT_SECONDS", "1");
+    let home = home.with("ADVOSYNC_CRON_CALENDAR", "off").with("ADVOSYNC_CRON_RECORDS", "0 0 1 1 *");
     let ingress = home.ready("ingress");
     let http = ingress.http();
-    until("an empty queue is seen", || gauges(http).len() == 6 * 2 + 2);
+    until("an empty queue is seen", || gauges(http).len() == 6 * 2 + 2 + 1);
     assert!(gauges(http).values().all(|value| *value == 0.0), "{:?}", gauges(http));
 
     let old = (chrono::Utc::now() - chrono::TimeDelta::minutes(5)).timestamp_millis().to_string();
@@ -47,7 +50,12 @@ fn they_are_right_and_gone_while_redis_is_away() {
     redis.cli(&["HSET", "jobs:calendar:dead:resolved", "1-1", "5"]);
     redis.cli(&["HSET", "upstream:advoware", "state", "open", "failures", "5"]);
     redis.cli(&["HSET", "upstream:espocrm", "state", "closed", "failures", "0"]);
+    // Every New Year since, in Berlin.
+    let fired = "2023-06-01T00:00:00Z".parse::<chrono::DateTime<chrono::Utc>>().unwrap();
+    redis.cli(&["HSET", "cron:records", "slot", &fired.timestamp_millis().to_string()]);
+    let this_year = chrono::Utc::now().with_timezone(&chrono_tz::Europe::Berlin).year();
     let expected = [
+        ("advosync_cron_slots_due{schedule=\"records\"}".to_owned(), f64::from(this_year - 2023)),
         (length("vmh", "ready"), 2.0),
         (length("vmh", "sweep"), 0.0),
         (length("vmh", "running"), 1.0),
@@ -73,7 +81,7 @@ fn they_are_right_and_gone_while_redis_is_away() {
     redis.kill();
     assert!(gauges(http).is_empty());
     redis.up();
-    until("they are back", || gauges(http).get(&expected[0].0) == Some(&2.0));
+    until("they are back", || gauges(http).get(&expected[0].0) == Some(&expected[0].1));
     ingress.stop().with_code(0);
 }
 

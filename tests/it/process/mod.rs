@@ -4,6 +4,7 @@ mod addresses;
 mod away;
 mod away_data;
 mod away_durability;
+mod cron;
 mod gauges;
 mod hostile;
 mod http;

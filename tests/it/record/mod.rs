@@ -9,6 +9,7 @@ mod crash;
 mod create;
 mod delete;
 mod drain;
+mod drift;
 mod echo;
 mod failure;
 mod import;
@@ -20,6 +21,8 @@ mod odd_answers;
 mod outage;
 mod sign_in;
 mod storm;
+mod sweep;
+mod trial;
 mod update;
 
 use advosync_sandbox::{Fault, Match, System};

@@ -6,9 +6,12 @@ use chrono_tz::Tz;
 use crate::clients::UPSTREAMS;
 use crate::cron::Work;
 use crate::cron::schedule::Schedule;
-use crate::queue::{Loss, QueueError, Stats, Upstream};
+use crate::queue::{Loss, QueueError, Slots, Stats, Upstream};
 use crate::roles::Parts;
 use crate::settings::{Missing, Role, Settings, Source};
+use crate::sync::ledger::Ledger;
+use crate::sync::record::drift::{Tally, tally};
+use crate::sync::record::merge::Side;
 
 /// Everything at one moment.
 #[derive(Debug, Clone)]
@@ -25,8 +28,21 @@ pub(super) struct Picture {
     pub(super) zone: Tz,
     /// Both schedules.
     pub(super) schedules: Vec<Planned>,
+    /// What sweeps found that nobody had announced, one for each mapping.
+    pub(super) drift: Vec<Drift>,
     /// What this machine's settings say of the upstreams; a worker elsewhere may have others. `None`: they have faults.
     pub(super) here: Option<Here>,
+}
+
+/// The records of one mapping in which a sweep found a difference that no event had announced.
+#[derive(Debug, Clone)]
+pub(super) struct Drift {
+    /// The mapping's name.
+    pub(super) entity: String,
+    /// Changed in Advoware, which announces nothing.
+    pub(super) advoware: Tally,
+    /// Changed in EspoCRM, whose webhook did not come.
+    pub(super) espocrm: Tally,
 }
 
 /// One schedule.
@@ -36,10 +52,10 @@ pub(super) struct Planned {
     pub(super) name: &'static str,
     /// Its expression; none: off.
     pub(super) expression: Option<String>,
-    /// The slot that was fired last, or where it began to count.
-    pub(super) last: Option<DateTime<Utc>>,
-    /// The first slot after that one: in the past, it is overdue.
-    pub(super) due: Option<DateTime<Utc>>,
+    /// What was fired and left out.
+    pub(super) slots: Slots,
+    /// The first two slots after the last one: in the past, they are overdue.
+    pub(super) due: [Option<DateTime<Utc>>; 2],
     /// The first slot from now on.
     pub(super) next: Option<DateTime<Utc>>,
 }
@@ -64,8 +80,14 @@ impl Picture {
         let cron = &parts.settings.cron;
         let mut schedules = Vec::new();
         for (work, schedule) in [(Work::Calendar, &cron.calendar), (Work::Records, &cron.records)] {
-            let last = queue.last_slot(work.name()).await?;
-            schedules.push(Planned::new(work.name(), schedule.as_ref(), last, now));
+            let slots = queue.slots(work.name()).await?;
+            schedules.push(Planned::new(work.name(), schedule.as_ref(), slots, now));
+        }
+        let mut drift = Vec::new();
+        for entity in parts.entities() {
+            let days = Ledger::new(queue.store(), &entity).drift().await?;
+            let of = |side| tally(&days, side, now.date_naive());
+            drift.push(Drift { advoware: of(Side::Advoware), espocrm: of(Side::Espocrm), entity });
         }
         Ok(Self {
             now,
@@ -74,16 +96,18 @@ impl Picture {
             loss: queue.last_loss().await?,
             zone: cron.timezone,
             schedules,
+            drift,
             here: Here::read(source),
         })
     }
 }
 
 impl Planned {
-    fn new(name: &'static str, schedule: Option<&Schedule>, last: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Self {
+    fn new(name: &'static str, schedule: Option<&Schedule>, slots: Slots, now: DateTime<Utc>) -> Self {
         let after = |instant| schedule.and_then(|schedule| schedule.next_after(instant).ok());
         let expression = schedule.map(|schedule| schedule.expression().to_owned());
-        Self { name, expression, last, due: last.and_then(after), next: after(now) }
+        let first = slots.from.and_then(after);
+        Self { name, expression, slots, due: [first, first.and_then(after)], next: after(now) }
     }
 }
 

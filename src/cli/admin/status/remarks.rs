@@ -2,13 +2,15 @@
 
 use chrono::TimeDelta;
 
-use super::picture::{Picture, Planned};
+use super::picture::{Drift, Picture, Planned};
 use crate::cli::admin::show::recent_loss;
 use crate::queue::{BreakerState, Flow};
 use crate::settings::Upstream;
 
-/// A slot that is so long overdue was not merely late.
+/// A slot that is so long overdue was not merely late; of a schedule that fires more often, two that are due say so sooner.
 const OVERDUE: TimeDelta = TimeDelta::minutes(2);
+/// A cron process that has just been started may take so long before it makes up for slots.
+const CATCHING_UP: TimeDelta = TimeDelta::seconds(10);
 
 /// One sentence each, most urgent first.
 pub(super) fn remarks(picture: &Picture) -> Vec<String> {
@@ -32,6 +34,7 @@ pub(super) fn remarks(picture: &Picture) -> Vec<String> {
         }
     }
     out.extend(picture.schedules.iter().filter_map(|planned| unpunctual(picture, planned)));
+    out.extend(picture.drift.iter().filter_map(lost_webhooks));
     match &picture.here {
         None => out.push("the settings of an upstream have faults here: `advosync doctor` lists them".to_owned()),
         Some(here) if here.write_protection == Some(true) => out.push(
@@ -74,26 +77,45 @@ const fn calls(flow: Flow, upstream: Upstream) -> bool {
 fn unpunctual(picture: &Picture, planned: &Planned) -> Option<String> {
     planned.expression.as_ref()?;
     let name = planned.name;
-    match (planned.last, planned.due) {
-        (None, _) => {
-            Some(format!("the schedule {name} has never been looked after: start `advosync cron` or `advosync up`"))
-        }
-        (Some(_), Some(due)) if due + OVERDUE < picture.now => Some(format!(
-            "the schedule {name} should have fired {} ago: does `advosync cron` or `advosync up` run?",
-            super::super::show::age((picture.now - due).num_milliseconds())
-        )),
-        _ => None,
+    if planned.slots.from.is_none() {
+        return Some(format!(
+            "the schedule {name} has never been looked after: start `advosync cron` or `advosync up`"
+        ));
     }
+    let [first, second] = planned.due.map(|due| due.filter(|due| *due <= picture.now));
+    let late = picture.now - first?;
+    let overdue = late > OVERDUE || second.is_some() && late > CATCHING_UP;
+    overdue.then(|| {
+        format!(
+            "the schedule {name} should have fired {} ago: does `advosync cron` or `advosync up` run?",
+            super::super::show::age(late.num_milliseconds())
+        )
+    })
+}
+
+/// Advoware announces nothing, so what is found there is as it should be. EspoCRM does.
+fn lost_webhooks(drift: &Drift) -> Option<String> {
+    let Drift { entity, espocrm, .. } = drift;
+    let edits = match espocrm.week {
+        0 => return None,
+        1 => "1 edit".to_owned(),
+        many => format!("{many} edits"),
+    };
+    Some(format!(
+        "{edits} of {entity} in EspoCRM came to light only by a sweep within 7 days: webhooks get lost; `advosync doctor` \
+         looks at them, the log of the ingress says whether it refused some"
+    ))
 }
 
 #[cfg(test)]
 mod tests {
     use chrono::{DateTime, Utc};
 
-    use super::super::picture::Here;
+    use super::super::picture::{Drift, Here};
     use super::*;
-    use crate::queue::{FlowStats, Loss, Stats, Upstream as Breaker};
+    use crate::queue::{FlowStats, Loss, Slots, Stats, Upstream as Breaker};
     use crate::settings::Missing;
+    use crate::sync::record::drift::Tally;
 
     fn now() -> DateTime<Utc> {
         "2026-03-28T12:00:00Z".parse().unwrap()
@@ -103,12 +125,12 @@ mod tests {
     fn well() -> Picture {
         let flow = FlowStats { workers: 1, ..FlowStats::default() };
         let closed = Breaker { state: BreakerState::Closed, known: true, failures: 0, opened_at: None, error: None };
-        let due = now() + TimeDelta::minutes(10);
+        let (last, due) = (now() - TimeDelta::minutes(5), now() + TimeDelta::minutes(10));
         let planned = Planned {
             name: "records",
             expression: Some("*/15 * * * *".to_owned()),
-            last: Some(now() - TimeDelta::minutes(5)),
-            due: Some(due),
+            slots: Slots { from: Some(last), last: Some(last), fired: 1, missed: 0 },
+            due: [Some(due), Some(due + TimeDelta::minutes(15))],
             next: Some(due),
         };
         Picture {
@@ -118,8 +140,18 @@ mod tests {
             loss: None,
             zone: chrono_tz::Europe::Berlin,
             schedules: vec![planned],
+            drift: vec![Drift {
+                entity: "beteiligte".to_owned(),
+                advoware: Tally { today: 3, week: 30 },
+                espocrm: Tally::default(),
+            }],
             here: Some(Here { write_protection: Some(false), missing: Vec::new() }),
         }
+    }
+
+    /// So many seconds ago the first two slots after the last one were due.
+    fn overdue(picture: &mut Picture, first: i64, second: i64) {
+        picture.schedules[0].due = [first, second].map(|ago| Some(now() - TimeDelta::seconds(ago)));
     }
 
     #[test]
@@ -173,8 +205,14 @@ mod tests {
             },
             &["advoware is down (no connection)", "doctor"],
         );
-        check(&|it| it.schedules[0].last = None, &["records has never", "advosync cron"]);
-        check(&|it| it.schedules[0].due = Some(now() - TimeDelta::minutes(3)), &["should have fired 3 min ago"]);
+        let lost = |today, week| move |it: &mut Picture| it.drift[0].espocrm = Tally { today, week };
+        check(&lost(0, 1), &["1 edit of beteiligte", "webhooks get lost", "doctor"]);
+        check(&lost(2, 2), &["2 edits of beteiligte"]);
+        check(&|it| it.schedules[0].slots.from = None, &["records has never", "advosync cron"]);
+        check(&|it| overdue(it, 180, 180 - 900), &["should have fired 3 min ago"]);
+        // Two of them are late enough for those that come often.
+        check(&|it| overdue(it, 70, 10), &["should have fired 1 min ago"]);
+        check(&|it| overdue(it, 11, 10), &["should have fired 11 s ago"]);
         check(&|it| it.here = None, &["faults", "doctor"]);
         check(&|it| it.here.as_mut().unwrap().write_protection = Some(true), &["ADVOWARE_WRITE_PROTECTION"]);
     }
@@ -182,9 +220,12 @@ mod tests {
     #[test]
     fn a_schedule_that_is_off_or_hardly_late_is_no_matter() {
         let mut picture = well();
-        picture.schedules[0].due = Some(now() - TimeDelta::minutes(1));
-        assert!(remarks(&picture).is_empty());
-        picture.schedules[0] = Planned { name: "records", expression: None, last: None, due: None, next: None };
+        for (first, second) in [(60, -1), (120, -1), (10, 9), (0, -1)] {
+            overdue(&mut picture, first, second);
+            assert!(remarks(&picture).is_empty(), "{first} {second}");
+        }
+        let slots = Slots::default();
+        picture.schedules[0] = Planned { name: "records", expression: None, slots, due: [None; 2], next: None };
         assert!(remarks(&picture).is_empty());
     }
 

@@ -4,9 +4,10 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use chrono_tz::Tz;
 use serde_json::{Map, Value, json};
 
-use super::picture::{Picture, Planned};
+use super::picture::{Drift, Picture, Planned};
 use crate::cli::admin::show::{age, first_line, local, table};
 use crate::queue::{BreakerState, Upstream};
+use crate::sync::record::drift::Tally;
 
 /// Times are UTC.
 pub(super) fn json(picture: &Picture, remarks: &[String]) -> Value {
@@ -14,10 +15,13 @@ pub(super) fn json(picture: &Picture, remarks: &[String]) -> Value {
         picture.upstreams.iter().map(|(name, upstream)| ((*name).to_owned(), upstream_json(upstream))).collect();
     let schedules: Map<String, Value> =
         picture.schedules.iter().map(|planned| (planned.name.to_owned(), schedule_json(planned))).collect();
+    let drift: Map<String, Value> =
+        picture.drift.iter().map(|drift| (drift.entity.clone(), drift_json(drift))).collect();
     json!({
         "flows": picture.stats.flows,
         "upstreams": upstreams,
         "schedules": schedules,
+        "drift": drift,
         "write_protection": picture.here.as_ref().and_then(|here| here.write_protection),
         "remarks": remarks,
     })
@@ -33,7 +37,19 @@ fn upstream_json(upstream: &Upstream) -> Value {
 }
 
 fn schedule_json(planned: &Planned) -> Value {
-    json!({"expression": planned.expression, "last": planned.last.map(utc), "next": planned.next.map(utc)})
+    let slots = planned.slots;
+    json!({
+        "expression": planned.expression,
+        "last": slots.last.map(utc),
+        "next": planned.next.map(utc),
+        "fired": slots.fired,
+        "missed": slots.missed,
+    })
+}
+
+fn drift_json(drift: &Drift) -> Value {
+    let of = |tally: Tally| json!({"today": tally.today, "week": tally.week});
+    json!({"advoware": of(drift.advoware), "espocrm": of(drift.espocrm)})
 }
 
 fn utc(at: DateTime<Utc>) -> String {
@@ -50,7 +66,7 @@ const fn state(upstream: &Upstream) -> &'static str {
 /// Times are local.
 pub(super) fn text(picture: &Picture, remarks: &[String]) -> String {
     let zone = picture.zone;
-    let mut parts = vec![flows(picture), upstreams(picture, zone), schedules(picture, zone)];
+    let mut parts = vec![flows(picture), upstreams(picture, zone), schedules(picture, zone), drift(picture)];
     if !remarks.is_empty() {
         parts.push(remarks.iter().flat_map(|remark| ["! ", remark, "\n"]).collect());
     }
@@ -92,7 +108,17 @@ fn schedules(picture: &Picture, zone: Tz) -> String {
     for planned in &picture.schedules {
         let time = |at: Option<DateTime<Utc>>| at.map_or_else(|| "-".to_owned(), |at| local(at, zone));
         let expression = planned.expression.clone().unwrap_or_else(|| "off".to_owned());
-        rows.push(vec![planned.name.to_owned(), expression, time(planned.last), time(planned.next)]);
+        rows.push(vec![planned.name.to_owned(), expression, time(planned.slots.last), time(planned.next)]);
+    }
+    table(&rows)
+}
+
+/// What sweeps found that nobody had announced; days are UTC.
+fn drift(picture: &Picture) -> String {
+    let mut rows = vec![row(["DRIFT", "ADVOWARE TODAY", "7 DAYS", "ESPOCRM TODAY", "7 DAYS"])];
+    for Drift { entity, advoware, espocrm } in &picture.drift {
+        let counts = [advoware.today, advoware.week, espocrm.today, espocrm.week].map(|count| count.to_string());
+        rows.push([entity.clone()].into_iter().chain(counts).collect());
     }
     table(&rows)
 }

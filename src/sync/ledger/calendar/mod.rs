@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use changes::Changes;
 pub use termin_lock::TerminLock;
 
-use super::{Fence, parsed, unreadable};
+use super::{Fence, WRITE, parsed, unreadable};
 use crate::queue::{Flow, QueueError, Store};
 use crate::sync::calendar::Record;
 use crate::sync::calendar::kept::Kept;
@@ -29,8 +29,6 @@ use crate::sync::calendar::mirror::Mirror;
 use crate::sync::calendar::pair::{Held, Intent, Pair, Tie};
 use crate::sync::calendar::scope::Multiday;
 
-/// The function that writes (`migrations/0003_calendar.lua`).
-const WRITE: &str = "advosync_3_calendar_write";
 /// The one field of the state's hash.
 const STATE: &str = "state";
 /// So many entries are read at once: text and value of a whole calendar never stand side by side.

@@ -8,7 +8,9 @@ mod delete;
 mod failure;
 mod import;
 mod report;
+mod trials;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,12 +19,14 @@ use chrono::{DateTime, Utc};
 pub(super) use failure::{advoware as advoware_failure, espocrm as espocrm_failure, ledger as ledger_failure};
 pub use report::{Report, Withheld};
 
+use super::drift::{Unannounced, name};
 use super::mapping::Mapping;
+use super::merge::Side;
 use super::route::{Route, route};
-use super::status;
+use super::{status, trials as trying};
 use crate::clients::{advoware, espocrm};
 use crate::queue::{Job, Lane};
-use crate::sync::ledger::{Ledger, Pair, Written};
+use crate::sync::ledger::{Ledger, Pair, Trials, Written};
 use crate::worker::{Failure, Run};
 
 /// A record as either system sends it.
@@ -58,11 +62,13 @@ impl Sync {
         let step = Step { sync: self, run, id: &job.key };
         let record = step.read_espocrm().await?;
         let failed_before = record.as_ref().is_some_and(|record| status::says_failed(&self.mapping, record));
+        let gone = record.is_none();
+        let unannounced = record.as_ref().map(|it| Unannounced::before(&self.mapping, job, it, run.now()));
         if let Some(record) = &record {
             self.skip_echo(job, run, record).await?;
         }
         let known = self.ledger.read(&job.key).await.map_err(failure::ledger)?;
-        let done = match (route(&self.mapping, record.as_ref(), known, self.quiet, run.now()), record) {
+        let mut done = match (route(&self.mapping, record.as_ref(), known, self.quiet, run.now()), record) {
             (Route::Wait(after), _) => Err(Failure::Hold {
                 after,
                 reason: "a create may have taken effect; looking again after the quiet time".to_owned(),
@@ -77,16 +83,53 @@ impl Sync {
                 message: format!("no way is known for {} without a record", job.key),
             }),
         }?;
-        if failed_before {
-            self.ledger.forget_failure(&job.key).await.map_err(failure::ledger)?;
+        if failed_before || gone {
+            self.forget_failures(&job.key, &done).await?;
         }
+        self.mark_look(&job.key, &done, run).await?;
+        done.drift = unannounced.unwrap_or_default().found(&done);
+        self.count_drift(&done.drift, run).await;
         Ok(done)
+    }
+
+    /// Remembers that both sides of a record were seen, or that it is gone, so that sweeps know when to look again.
+    async fn mark_look(&self, id: &str, done: &Report, run: &Run) -> Result<(), Failure> {
+        let marked = match done.result {
+            "dissolved" | "gone" => self.ledger.unlooked(id).await,
+            result => self.ledger.looked(id, run.now(), !matches!(result, "unchanged" | "withheld")).await,
+        };
+        marked.map_err(failure::ledger)
+    }
+
+    /// Counts differences that nobody announced. A count is no reason to do a run again.
+    async fn count_drift(&self, sides: &[Side], run: &Run) {
+        for side in sides {
+            let labels = [("entity", self.mapping.name.clone()), ("side", name(*side).to_owned())];
+            metrics::counter!("advosync_drift_total", &labels).increment(1);
+            if let Err(error) = self.ledger.count_drift(*side, run.now()).await {
+                tracing::debug!(%error, "drift could not be counted in redis");
+            }
+        }
+    }
+
+    /// A run of a record has succeeded that had failed, or is gone.
+    async fn forget_failures(&self, id: &str, done: &Report) -> Result<(), Failure> {
+        self.ledger.forget_failure(id).await.map_err(failure::ledger)?;
+        // What was only held back is failed for good all the same.
+        if done.withheld.is_none() {
+            self.ledger.forget_trials(&[id.to_owned()]).await.map_err(failure::ledger)?;
+        }
+        Ok(())
     }
 
     /// Our own report of a failure comes back as a webhook; acting on it would burn all attempts within seconds, or
     /// fail for good again and again. A sweep does not hurry a retry either. A person who asks does, and so does any
     /// change of the record.
     async fn skip_echo(&self, job: &Job, run: &Run, record: &Record) -> Result<(), Failure> {
+        if trying::is_trial(job) {
+            let superfluous = trying::superfluous(&self.mapping, record, run.retry_due.is_some());
+            return superfluous.map_or(Ok(()), |reason| Err(Failure::Skip { reason }));
+        }
         let seen = status::fingerprint(&self.mapping, record);
         // A job that has waited and whose time has come is no echo, although its first words came by webhook. Nor is one
         // whose worker died after the report and before the retry or the dead letter was stored.
@@ -119,6 +162,13 @@ impl Sync {
             // Then the echo of the report costs an attempt; the report itself matters more.
             tracing::warn!(record = job.key, %error, "what failed could not be remembered");
         }
+        if for_good {
+            let begun = BTreeMap::from([(job.key.clone(), Trials::since(run.now()))]);
+            // Without it they begin when the next sweep sees the record.
+            if let Err(error) = self.ledger.remember_trials(&begun).await {
+                tracing::debug!(record = job.key, %error, "the time of trials could not be remembered");
+            }
+        }
         match self.espocrm.update(entity, &job.key, &attributes, None).await {
             Ok(_) => {}
             // There is nobody to tell.
@@ -126,6 +176,9 @@ impl Sync {
             Err(error) => tracing::warn!(record = job.key, %error, "the failure could not be written to the record"),
         }
         if for_good {
+            if let Err(error) = self.ledger.unlooked(&job.key).await {
+                tracing::debug!(record = job.key, %error, "a record that failed for good will be looked at once more");
+            }
             let note = format!(
                 "Der Abgleich mit Advoware ist endgültig gescheitert und wartet auf eine Entscheidung:\n{message}"
             );

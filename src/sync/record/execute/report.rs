@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::sync::record::drift;
 use crate::sync::record::merge::{BlockReason, Merged, Side};
 use crate::worker::Success;
 
@@ -38,6 +39,8 @@ pub struct Report {
     pub withheld: Option<Withheld>,
     /// Further remarks.
     pub remarks: Vec<String>,
+    /// The sides with differences that a sweep found and no event had announced.
+    pub drift: Vec<Side>,
 }
 
 impl Report {
@@ -87,6 +90,7 @@ impl From<Report> for Success {
         put("blocked", &report.blocked);
         put("ignored_by_advoware", &report.ignored);
         put("remarks", &report.remarks);
+        put("drift", &report.drift.iter().map(|side| drift::name(*side).to_owned()).collect::<Vec<_>>());
         if let Some(number) = report.number {
             detail.insert("number".to_owned(), json!(number));
         }

@@ -158,13 +158,35 @@ pub enum OnDelete {
 /// Settings of the periodic sweep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sweep {
-    /// Clean records are compared again after this many hours.
+    /// Every pair is looked at once in this many hours.
     pub recheck_hours: u32,
+    /// The most looks an hour at records only because they changed lately.
+    pub looks_per_hour: u32,
+    /// Whether Advoware's list of all records is used, which shows their versions in one call.
+    pub list: bool,
     /// Records in one page of EspoCRM's list, 1 to 200 (EspoCRM's own limit).
     pub page: u32,
+    /// Hours between the trials of a record that has failed for good, and before the first one, 1 to 8760.
+    pub trial_hours: u32,
+    /// How many trials such a record gets before it is left to a person; 0: none.
+    pub trials: u32,
 }
 
 impl Mapping {
+    /// The attributes that show whether a record of EspoCRM is in step: the synced ones, the sync fields, the change time.
+    #[must_use]
+    pub fn espocrm_attributes(&self) -> Vec<String> {
+        let ends = &self.espocrm;
+        let sync = [&ends.link, &ends.row_id, &ends.status, &ends.last_sync, &ends.error, &ends.retries];
+        let person = self.person.as_ref().map(|it| [&it.espocrm_first, &it.espocrm_last, &it.espocrm_company]);
+        let fields = self.fields.iter().filter_map(|field| match &field.source {
+            Source::Attribute(attribute) => Some(attribute),
+            Source::First | Source::Name => None,
+        });
+        let named = sync.into_iter().chain(person.into_iter().flatten()).chain(fields).cloned();
+        ["id", "modifiedAt"].map(str::to_owned).into_iter().chain(named).collect()
+    }
+
     /// The field with this canonical name.
     #[must_use]
     pub fn field(&self, canonical: &str) -> Option<&Field> {

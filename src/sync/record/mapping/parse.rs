@@ -182,12 +182,16 @@ fn search(reader: &mut Reader<'_>, root: &Section<'_>, parts: &mut Parts) -> Sea
 }
 
 fn sweep(reader: &mut Reader<'_>, root: &Section<'_>) -> Sweep {
-    let defaults = Sweep { recheck_hours: 24, page: 200 };
+    let defaults = Sweep { recheck_hours: 24, looks_per_hour: 600, list: true, page: 200, trial_hours: 24, trials: 7 };
     let Some(section) = reader.optional_section(root, "sweep") else { return defaults };
-    reader.only(&section, &["recheck_hours", "page"]);
+    reader.only(&section, &["recheck_hours", "looks_per_hour", "list", "page", "trial_hours", "trials"]);
     Sweep {
         recheck_hours: reader.number(&section, "recheck_hours", 1..=8760, defaults.recheck_hours),
+        looks_per_hour: reader.number(&section, "looks_per_hour", 0..=1_000_000, defaults.looks_per_hour),
+        list: reader.flag_or(&section, "list", defaults.list),
         page: reader.number(&section, "page", 1..=200, defaults.page),
+        trial_hours: reader.number(&section, "trial_hours", 1..=8760, defaults.trial_hours),
+        trials: reader.number(&section, "trials", 0..=1000, defaults.trials),
     }
 }
 

@@ -195,10 +195,14 @@ impl<'s> Reader<'s> {
     }
 
     pub(super) fn flag(&mut self, section: &Section<'_>, key: &str) -> bool {
-        let Some(value) = section.find(key) else { return false };
+        self.flag_or(section, key, false)
+    }
+
+    pub(super) fn flag_or(&mut self, section: &Section<'_>, key: &str, default: bool) -> bool {
+        let Some(value) = section.find(key) else { return default };
         value.get_ref().as_bool().unwrap_or_else(|| {
             self.wrong_type(section, key, value, "true or false");
-            false
+            default
         })
     }
 

@@ -50,7 +50,8 @@ fn the_shipped_mapping_follows_the_contract() {
     assert_eq!(mapping.espocrm.link, "advowareId");
     assert_eq!(mapping.advoware.path, "api/v1/advonet/Beteiligte");
     assert_eq!(mapping.on_delete, OnDelete::Keep);
-    assert_eq!(mapping.sweep, Sweep { recheck_hours: 24, page: 200 });
+    let sweep = Sweep { recheck_hours: 24, looks_per_hour: 600, list: true, page: 200, trial_hours: 24, trials: 7 };
+    assert_eq!(mapping.sweep, sweep);
     assert!(mapping.field("name").is_some_and(|field| field.required));
 }
 
@@ -113,6 +114,8 @@ fn every_typing_error_is_refused_with_line_and_key() {
     check("[\"geburtsdatum\",", "[1,", "x.toml:62: `search.unless_different`: must be a string, not integer");
     check("page = 200", "page = 201", "x.toml:66: `sweep.page`: 201 is not within 1 to 200");
     check("page = 200", "page = \"200\"", "x.toml:66: `sweep.page`: must be a whole number, not string");
+    check("trial_hours = 24", "trial_hours = 0", "x.toml:67: `sweep.trial_hours`: 0 is not within 1 to 8760");
+    check("trials = 7", "trials = 1001", "x.toml:68: `sweep.trials`: 1001 is not within 0 to 1000");
     check("[sweep]", "[[sweep]]", "x.toml:64: `sweep`: must be a table, not array");
     check("on_delete = \"keep\"", "on_delete = keep", "x.toml:7: not valid TOML:");
     check("on_delete = \"keep\"", "name = \"other\"", "x.toml:7: not valid TOML: duplicate key");
@@ -256,6 +259,7 @@ fn another_entity_needs_no_more_than_its_file() {
     "#;
     let mapping = parse("akte.toml", source).expect("valid").0;
     assert_eq!((mapping.on_delete, mapping.person.as_ref(), mapping.search.keys.len()), (OnDelete::Keep, None, 0));
+    assert_eq!(mapping.sweep, shipped().sweep, "what the shipped file says is what a file that says nothing gets");
     let ours = serde_json::json!({"name": " Muster ./. Meier ", "advowareId": 7});
     let content = mapping.from_espocrm(ours.as_object().expect("an object"));
     let body = mapping.new_advoware(&content);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use advosync::queue::{Batch, Consumer, Fault, Finish, Flow, Lane, Outcome, RecordAction, Topic};
+use advosync::queue::{Batch, Consumer, Fault, Finish, Firing, Flow, Lane, Outcome, RecordAction, Topic};
 use advosync_sandbox::{Fault as Refusal, System};
 use serde_json::json;
 use tempfile::TempDir;
@@ -58,7 +58,10 @@ impl Stage {
         stage.change(&stage.records[5]).await;
         stage.bury(Topic::CalendarEmployee, &["SB"]).await;
         for schedule in ["calendar", "records"] {
-            stage.world.queue.take_slot(schedule, chrono::Utc::now()).await.unwrap();
+            let (queue, now) = (&stage.world.queue, chrono::Utc::now());
+            let after = queue.begin_schedule(schedule, now - chrono::TimeDelta::days(1)).await.unwrap();
+            let firing = Firing { schedule, after, slot: now, missed: 0, jobs: &[] };
+            queue.fire_slot(&firing).await.unwrap();
         }
         stage
     }
