@@ -45,7 +45,6 @@ fn target(text: &str) -> Result<Target, String> {
 }
 
 /// `record`.
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line, and clap keeps them apart")]
 #[derive(Debug, Args)]
 #[command(after_help = help::RECORD, group = ArgGroup::new("how").args(["wait", "inspect", "all"]))]
 pub struct RecordArgs {

@@ -82,11 +82,11 @@ proptest! {
     /// everyone is looked at within the time, and no sweep takes much more than its share.
     #[test]
     fn everybody_is_looked_at_in_time_and_the_load_is_spread(
-        count in 1..1500_usize, at_once in any::<bool>(), late in proptest::collection::vec(0.0..10.0_f64, 200),
+        count in 1..1500_u32, at_once in any::<bool>(), late in proptest::collection::vec(0.0..10.0_f64, 200),
     ) {
         // Minutes of the looks before, all within the last day; at once is what a first sync leaves.
-        let mut looked: Vec<(usize, f64)> =
-            (0..count).map(|id| (id, if at_once { 0.0 } else { -(id as f64 * 7.0 % 1200.0) })).collect();
+        let mut looked: Vec<(u32, f64)> =
+            (0..count).map(|id| (id, if at_once { 0.0 } else { -(f64::from(id) * 7.0 % 1200.0) })).collect();
         let (mut now, mut last, mut most, mut oldest) = (0.0, 0.0, 0, 0.0_f64);
         for late in late {
             now += 15.0;
@@ -94,8 +94,8 @@ proptest! {
             looked.sort_by(|a, b| a.1.total_cmp(&b.1));
             let pace = Pace::new(&sweep(), Some(at(last / 60.0)), at(this / 60.0));
             let oldest_first: Vec<Look> =
-                looked.iter().take(pace.at_most(count)).map(|(id, at)| look(&id.to_string(), at / 60.0, None)).collect();
-            let taken = pace.daily(&oldest_first, count, false);
+                looked.iter().take(pace.at_most(count as usize)).map(|(id, at)| look(&id.to_string(), at / 60.0, None)).collect();
+            let taken = pace.daily(&oldest_first, count as usize, false);
             most = most.max(taken.len());
             oldest = oldest.max(looked.first().map_or(0.0, |(_, minutes)| this - minutes));
             for entry in looked.iter_mut().take(taken.len()) {
@@ -105,8 +105,8 @@ proptest! {
         }
         prop_assert!(oldest <= 24.0 * 60.0 + 1.0, "{oldest} minutes");
         // The share of 25 minutes at most.
-        let share = count as f64 * 25.0 / (0.85 * 24.0 * 60.0);
-        prop_assert!(most as f64 <= share.ceil() + 1.0, "{most} of {count}");
+        let share = f64::from(count) * 25.0 / (0.85 * 24.0 * 60.0);
+        prop_assert!(f64::from(u32::try_from(most).unwrap()) <= share.ceil() + 1.0, "{most} of {count}");
     }
 
     /// However the sweeps fall, an hour gets its looks, and not one more.

@@ -1,7 +1,7 @@
 //! Sweeps over many records: how long they take of our own time, how many calls they cost, how much memory the worker needs.
 //!
-//! The sandbox answers at once and runs on this machine: what is timed is the whole job, its answers among it, so our own
-//! time is less than what is shown.
+//! Our own time is that of the sweep's job without what the sandbox took to answer its lists. The records that were asked for
+//! are compared beside it, on the same machine.
 
 use std::time::Duration;
 
@@ -24,7 +24,10 @@ const PATIENCE: Duration = Duration::from_mins(10);
 
 /// What a sweep came to.
 struct Swept {
+    /// The whole job, ms.
     ms: f64,
+    /// Of that, our own time, ms.
+    own_ms: f64,
     detail: Value,
     advoware: u64,
     espocrm: u64,
@@ -45,13 +48,13 @@ pub(crate) async fn measure(world: &World) -> Result<Vec<Figure>> {
     let first = sweep(world, "all", None).await?;
     ensure!(first.detail["enqueued"] == RECORDS, "{}", first.detail);
     say("all are new", &first);
-    figures.push(figure("new_5000", first.ms, "ms", None));
+    figures.push(figure("new_5000_own", first.own_ms, "ms", None));
 
     forget_sweeps(world).await?;
     let same = sweep(world, "all", None).await?;
     ensure!(same.detail["list"]["unchanged"] == RECORDS, "{}", same.detail);
     say("nothing changed", &same);
-    figures.push(figure("unchanged_5000", same.ms, "ms", None));
+    figures.push(figure("unchanged_5000_own", same.own_ms, "ms", None));
     figures.push(figure("unchanged_5000_calls_advoware", number(same.advoware), "calls", Some(1.0)));
     figures.push(figure("unchanged_5000_calls_espocrm", number(same.espocrm), "calls", Some(3.0)));
     figures.push(figure("unchanged_5000_peak", same.peak_mib, "MiB", None));
@@ -76,13 +79,13 @@ pub(crate) async fn measure(world: &World) -> Result<Vec<Figure>> {
         }
         let dirty = sweep(world, "all", None).await?;
         ensure!(dirty.detail["enqueued"] == DIRTY, "{}", dirty.detail);
-        times.push(dirty.ms);
+        times.push(dirty.own_ms);
     }
     times.sort_by(f64::total_cmp);
     let at = |percent: usize| times[(times.len() - 1) * percent / 100];
-    println!("100 are dirty        {ROUNDS} sweeps, p50 {:.1} ms, slowest {:.1} ms", at(50), at(100));
-    figures.push(figure("dirty_100_p50", at(50), "ms", Some(100.0)));
-    figures.push(figure("dirty_100_slowest", at(100), "ms", Some(100.0)));
+    println!("100 are dirty        {ROUNDS} sweeps, our own time p50 {:.1} ms, slowest {:.1} ms", at(50), at(100));
+    figures.push(figure("dirty_100_own_p50", at(50), "ms", Some(100.0)));
+    figures.push(figure("dirty_100_own_slowest", at(100), "ms", Some(100.0)));
 
     let begin = Instant::now();
     let full = sweep(world, "full", Some(r#"{"full":true,"run":"bench"}"#)).await?;
@@ -113,6 +116,10 @@ async fn sweep(world: &World, key: &str, payload: Option<&str>) -> Result<Swept>
     };
     let (advoware, espocrm) = calls(world);
     let ms = world.last_run_ms(&format!("vmh.beteiligte.sweep {key}")).await?;
+    let lists = world.sandbox.calls().into_iter().filter(|call| {
+        call.method == "GET" && (call.path.ends_with("/Beteiligte") || call.path.ends_with("/CBeteiligte"))
+    });
+    let own_ms = ms - lists.filter_map(|call| call.took_ms).sum::<f64>();
     let peak_mib = world.peak_mib()?;
     while world.queue.lane_length(Flow::Vmh, Lane::Sweep).await? > 0 {
         ensure!(begin.elapsed() < PATIENCE, "the records are never done");
@@ -120,7 +127,7 @@ async fn sweep(world: &World, key: &str, payload: Option<&str>) -> Result<Swept>
     }
     let (advoware, espocrm) =
         if detail["list"]["enqueued"].as_u64().unwrap_or(1) > 0 { calls(world) } else { (advoware, espocrm) };
-    Ok(Swept { ms, detail, advoware, espocrm, peak_mib })
+    Ok(Swept { ms, own_ms, detail, advoware, espocrm, peak_mib })
 }
 
 /// As if no sweep had ever been: everything that is due now and then is due.
@@ -136,8 +143,8 @@ fn calls(world: &World) -> (u64, u64) {
 
 fn say(what: &str, swept: &Swept) {
     println!(
-        "{what:<20} of {RECORDS}: {:.0} ms, {} calls to Advoware, {} to EspoCRM, peak of the worker {:.0} MiB",
-        swept.ms, swept.advoware, swept.espocrm, swept.peak_mib
+        "{what:<20} of {RECORDS}: {:.0} ms, {:.0} of it our own, {} calls to Advoware, {} to EspoCRM, peak of the worker {:.0} MiB",
+        swept.ms, swept.own_ms, swept.advoware, swept.espocrm, swept.peak_mib
     );
 }
 

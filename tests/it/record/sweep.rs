@@ -230,7 +230,7 @@ async fn a_comparison_of_everything_goes_on_where_it_was_stopped() {
     gate.release();
     let first = world_pages(&world);
     world.start_worker();
-    let out = tokio::time::timeout(Duration::from_secs(60), asked).await.unwrap().unwrap().unwrap();
+    let out = tokio::time::timeout(Duration::from_mins(1), asked).await.unwrap().unwrap().unwrap();
     let said = String::from_utf8(out.stdout).unwrap();
     assert_eq!((out.status.code(), said.as_str()), (Some(0), "beteiligte: 60 records compared\n"));
     world.one_to_one(&ids);

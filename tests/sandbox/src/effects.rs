@@ -3,6 +3,7 @@
 //! Effects are never dropped, since a test counts them; calls are a ring of the latest [`CALLS_KEPT`].
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -109,6 +110,9 @@ pub struct Call {
     pub body: String,
     /// What was answered; `None` while it runs and where the connection was cut.
     pub status: Option<u16>,
+    /// How long the answer took to make, ms; faults and gates that held it included.
+    #[serde(default)]
+    pub took_ms: Option<f64>,
     /// Whether a scripted fault touched it.
     pub faulted: bool,
 }
@@ -131,6 +135,8 @@ pub(crate) struct Log {
     calls: VecDeque<Call>,
     last_call: u64,
     counts: BTreeMap<System, Counts>,
+    /// Requests that are not answered yet.
+    arrivals: VecDeque<(u64, Instant)>,
 }
 
 /// An effect before the log numbers it.
@@ -176,13 +182,21 @@ impl Log {
             query: ask.query.clone(),
             body: String::from_utf8_lossy(body).into_owned(),
             status: None,
+            took_ms: None,
             faulted: false,
         });
+        self.arrivals.push_back((self.last_call, Instant::now()));
+        if self.arrivals.len() > CALLS_KEPT {
+            self.arrivals.pop_front();
+        }
         self.last_call
     }
 
     pub(crate) fn answered(&mut self, number: u64, status: Option<u16>, faulted: bool) {
+        let arrived =
+            self.arrivals.iter().position(|(call, _)| *call == number).and_then(|at| self.arrivals.remove(at));
         if let Some(call) = self.calls.iter_mut().rev().find(|call| call.number == number) {
+            call.took_ms = arrived.map(|(_, at)| at.elapsed().as_secs_f64() * 1000.0);
             call.status = status;
             call.faulted = faulted;
         }

@@ -29,14 +29,14 @@ impl Sweeper<'_> {
         while pages > 0 {
             let after = swept.walked_to.clone().unwrap_or_default();
             let counted = swept.records.is_none();
-            let page = self.page(&after, Vec::new(), Ask { attributes: true, total: counted }).await?;
-            if let (true, Some(total)) = (counted, page.total) {
+            let shown = self.page(&after, Vec::new(), Ask { attributes: true, total: counted }).await?;
+            if let (true, Some(total)) = (counted, shown.total) {
                 swept.records = Some(total);
                 pages = pages.max(pace.share(self.pages(total)));
             }
-            let ids = ids_of(&page);
+            let ids = ids_of(&shown);
             let last = self.is_last(&ids, &after);
-            let wanted = self.not_in_step(pace, &page, &ids).await?;
+            let wanted = self.not_in_step(pace, &shown, &ids).await?;
             found.listed += ids.len();
             found.enqueued += self.ask(&wanted).await?;
             found.enqueued += self.ask_for_missing(&known, &after, last, &ids).await?;
@@ -78,13 +78,13 @@ impl Sweeper<'_> {
         usize::try_from(records).unwrap_or(usize::MAX) / usize::from(self.page_size()) + 1
     }
 
-    async fn not_in_step(&self, pace: &Pace, page: &Page, ids: &[String]) -> Result<Vec<String>, Failure> {
+    async fn not_in_step(&self, pace: &Pace, shown: &Page, ids: &[String]) -> Result<Vec<String>, Failure> {
         let (ledger, mapping) = (&self.sync.ledger, &self.sync.mapping);
         let pairs = ledger.pairs_of(ids).await.map_err(ledger_failure)?;
         let looked = ledger.looked_at(ids).await.map_err(ledger_failure)?;
         let mut wanted = Vec::new();
         // Every record of a page has an id, or the page would not have been read.
-        for (((record, id), pair), looked) in page.list.iter().zip(ids).zip(pairs).zip(looked) {
+        for (((record, id), pair), looked) in shown.list.iter().zip(ids).zip(pairs).zip(looked) {
             // Only a person, or its daily trial, sets a record going again that failed for good.
             let for_good = is_given_up(mapping, record);
             let settled = looked.is_some() && in_step(mapping, record, pair.as_ref());
