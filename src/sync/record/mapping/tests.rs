@@ -112,10 +112,10 @@ fn every_typing_error_is_refused_with_line_and_key() {
     );
     check("keys = {", "keys = { anrede = 5,", "x.toml:61: `search.keys.anrede`: must be a string, not integer");
     check("[\"geburtsdatum\",", "[1,", "x.toml:62: `search.unless_different`: must be a string, not integer");
-    check("page = 200", "page = 201", "x.toml:66: `sweep.page`: 201 is not within 1 to 200");
-    check("page = 200", "page = \"200\"", "x.toml:66: `sweep.page`: must be a whole number, not string");
-    check("trial_hours = 24", "trial_hours = 0", "x.toml:67: `sweep.trial_hours`: 0 is not within 1 to 8760");
-    check("trials = 7", "trials = 1001", "x.toml:68: `sweep.trials`: 1001 is not within 0 to 1000");
+    check("page = 200", "page = 201", "x.toml:68: `sweep.page`: 201 is not within 1 to 200");
+    check("page = 200", "page = \"200\"", "x.toml:68: `sweep.page`: must be a whole number, not string");
+    check("trial_hours = 24", "trial_hours = 0", "x.toml:69: `sweep.trial_hours`: 0 is not within 1 to 8760");
+    check("trials = 7", "trials = 1001", "x.toml:70: `sweep.trials`: 1001 is not within 0 to 1000");
     check("[sweep]", "[[sweep]]", "x.toml:64: `sweep`: must be a table, not array");
     check("on_delete = \"keep\"", "on_delete = keep", "x.toml:7: not valid TOML:");
     check("on_delete = \"keep\"", "name = \"other\"", "x.toml:7: not valid TOML: duplicate key");
