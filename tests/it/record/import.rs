@@ -392,3 +392,27 @@ async fn the_ledger_tells_of_thousands_of_numbers_and_is_written_under_the_lock_
     ledger.set_import((lock, "1:a"), "x", None).await.unwrap();
     assert_eq!(ledger.import("x").await.unwrap(), None);
 }
+
+#[tokio::test]
+async fn a_sweep_imports_what_the_list_shows_and_the_filter_wants_once() {
+    let office = Office::start().await;
+    let wanted = office.party_of(&json!({ "name": "Neumann", "vorname": "Nora", "beruf": "Mandant" }));
+    let other = office.party_of(&json!({ "name": "Zeuge", "vorname": "Zoe", "beruf": "Zeugin" }));
+    let found = office.sweep().await;
+    assert_eq!(found["list"]["import"], 1, "{found}");
+    office.settle_all().await;
+    let [id] = office.records_of(wanted).try_into().unwrap();
+    assert_eq!(office.in_step(&id), wanted);
+    assert!(office.records_of(other).is_empty(), "it stays in Advoware");
+    office.rest().await;
+    // Neither a later list nor one after the record was deleted brings it back.
+    let mark = office.mark();
+    office.pass(24);
+    assert_eq!(office.sweep().await["list"]["import"], 0);
+    office.sandbox.people().crm_delete(CBETEILIGTE, &id).unwrap();
+    office.rest().await;
+    office.pass(24);
+    assert_eq!(office.sweep().await["list"]["import"], 0);
+    assert!(office.records_of(wanted).is_empty());
+    assert_eq!(office.writes(mark), []);
+}

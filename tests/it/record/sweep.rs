@@ -11,7 +11,7 @@ use crate::support::world::World;
 
 impl World {
     /// Runs an ordinary sweep to its end, and then whatever it asked for; what it reports.
-    async fn sweep(&self) -> Value {
+    pub(super) async fn sweep(&self) -> Value {
         let topic = Topic::Sweep { entity: "beteiligte".to_owned() };
         let mut waiter = self.queue.waiter(topic.clone(), "all").await.unwrap();
         self.queue.enqueue(&Batch::new(topic, Lane::Sweep, &["all".to_owned()], "cron")).await.unwrap();
@@ -35,7 +35,7 @@ impl World {
     }
 
     /// As if the last sweeps had been so long ago.
-    fn pass(&self, hours: i64) {
+    pub(super) fn pass(&self, hours: i64) {
         let (sweep, ms) = ("ledger:beteiligte:sweep", hours * 3_600_000);
         for field in ["at", "walk_began", "listed_at", "list_changed_at", "list_off_until"] {
             if let Ok(at) = self.redis.cli(&["HGET", sweep, field]).parse::<i64>() {

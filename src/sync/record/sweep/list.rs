@@ -4,10 +4,11 @@
 use std::collections::HashMap;
 
 use chrono::TimeDelta;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::Sweeper;
+use super::{SOURCE, Sweeper};
 use crate::clients::advoware;
+use crate::queue::{Batch, Lane, Topic};
 use crate::sync::ledger::Swept;
 use crate::sync::record::execute::ledger_failure;
 use crate::sync::record::looks::Pace;
@@ -41,11 +42,12 @@ impl Sweeper<'_> {
             let why = format!("its records show no {} or no {}", mapping.advoware.id, mapping.advoware.version);
             return Ok(self.turn_off(swept, &why));
         }
+        let imported = self.import(pace, &records).await?;
         drop(records);
         let (changed, same) = self.against_ledger(shown).await?;
         self.sync.ledger.listed(&same, now).await.map_err(ledger_failure)?;
         // How lively a firm is that was never listed is not known: it begins as a lively one.
-        if !changed.is_empty() || swept.listed_at.is_none() {
+        if !changed.is_empty() || imported > 0 || swept.listed_at.is_none() {
             swept.list_changed_at = Some(now);
         }
         swept.listed_at = Some(now);
@@ -56,7 +58,20 @@ impl Sweeper<'_> {
         order.sort();
         let ids: Vec<String> = order.into_iter().take(pace.budget().max(1)).map(|(_, id)| id.clone()).collect();
         let enqueued = self.ask(&ids).await?;
-        Ok(json!({ "unchanged": same.len(), "changed": changed.len(), "enqueued": enqueued }))
+        Ok(json!({ "unchanged": same.len(), "changed": changed.len(), "enqueued": enqueued, "import": imported }))
+    }
+
+    /// Asks for the parties that only Advoware has and the mapping wants in EspoCRM, within the budget: after a loss of the
+    /// ledger every one of them is to be looked for once. Answers how many jobs are new.
+    async fn import(&self, pace: &Pace, records: &[Map<String, Value>]) -> Result<usize, Failure> {
+        let mut numbers = self.sync.import_candidates(records, self.run.started_at).await?;
+        numbers.truncate(pace.budget().max(1));
+        if numbers.is_empty() {
+            return Ok(0);
+        }
+        let topic = Topic::Import { entity: self.sync.mapping.name.clone() };
+        let batch = Batch::new(topic, Lane::Sweep, &numbers, SOURCE);
+        Ok(self.queue.enqueue(&batch).await.map_err(ledger_failure)?.new.len())
     }
 
     /// The records whose version is another than that of the last agreement, and those whose version is the same. What
