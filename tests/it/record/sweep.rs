@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use advosync::queue::{Batch, Ended, Lane, Topic};
-use advosync_sandbox::{BETEILIGTE, CBETEILIGTE, Fault, Match, Options, Phase, System};
+use advosync_sandbox::{BETEILIGTE, CBETEILIGTE, Fault, Match, Phase, System};
 use serde_json::{Value, json};
 
 use super::{PARTIES, PARTY, on_post, person};
@@ -211,30 +211,32 @@ async fn a_comparison_of_everything_goes_on_where_it_was_stopped() {
     let small = include_str!("../../../mappings/beteiligte.toml").replace("page = 200", "page = 10");
     std::fs::write(folder.path().join("beteiligte.toml"), small).unwrap();
     let settings = [("ADVOSYNC_MAPPINGS", folder.path().to_str().unwrap())];
-    let mut world = World::idle(&settings, Options::default()).await;
-    let ids: Vec<String> = (0..60).map(|n| world.create(&person("Max", &format!("Muster{n}")))).collect();
-    world.sandbox.forget_webhooks();
-    for id in &ids {
-        world.sandbox.people().crm_arrange(CBETEILIGTE, id, &json!({ "syncStatus": "clean" })).unwrap();
-    }
+    let mut world = World::with(&settings).await;
+    let ids: Vec<String> = world.people(60).await.into_iter().map(|(id, _)| id).collect();
+    let before = world_pages(&world);
+    let mark = world.mark();
     let gate = world.sandbox.gate_nth(Match::on(System::EspoCrm).request("GET", "*/CBeteiligte"), Phase::Before, 2);
     let asked = {
         let mut command = crate::support::process::command(folder.path(), world.environment());
         command.args(["record", "beteiligte", "--all"]);
         tokio::task::spawn_blocking(move || command.output())
     };
-    world.start_worker();
     gate.arrived().await;
     assert_eq!(world.redis.cli(&["HGET", "ledger:beteiligte:full", "listed"]), "10");
     world.kill_worker();
     gate.release();
-    let first = world_pages(&world);
+    assert_eq!(world_pages(&world) - before, 2);
     world.start_worker();
     let out = tokio::time::timeout(Duration::from_mins(1), asked).await.unwrap().unwrap().unwrap();
     let said = String::from_utf8(out.stdout).unwrap();
     assert_eq!((out.status.code(), said.as_str()), (Some(0), "beteiligte: 60 records compared\n"));
     world.one_to_one(&ids);
-    assert_eq!(world_pages(&world) - first, 6, "the second page, where it was, to the seventh, which is empty");
+    assert_eq!(
+        world_pages(&world) - before,
+        8,
+        "the second page once more, where it was, to the seventh, which is empty"
+    );
+    assert_eq!(world.writes(mark), []);
     // Again, with one that cannot be compared.
     world.sandbox.fault(
         Fault::on(System::Advoware)
