@@ -51,6 +51,8 @@ async fn after_the_last_attempt_it_is_for_a_person_and_a_replay_mends_it() {
     assert_eq!(record["advowareRowId"], before["advowareRowId"]);
     let notes = world.notes(&id);
     assert!(notes.len() == 1 && notes[0].contains("Der Name ist gesperrt."), "{notes:?}");
+    let look = || world.redis.cli(&["ZSCORE", "ledger:beteiligte:looked", &id]);
+    assert_eq!(look(), "", "no sweep looks at it any more");
     let letters = world.queue.dead_letters(advosync::queue::Flow::Vmh, 10).await.unwrap();
     assert_eq!(letters.len(), 1);
     assert_eq!((letters[0].key.as_deref(), letters[0].errors.len()), (Some(id.as_str()), 3), "{letters:?}");
@@ -63,6 +65,7 @@ async fn after_the_last_attempt_it_is_for_a_person_and_a_replay_mends_it() {
     assert_eq!(world.in_step(&id), number);
     assert_eq!(world.redis.cli(&["XLEN", "jobs:vmh:dead"]), "0");
     assert_eq!(world.notes(&id).len(), 1, "that it works again needs no note");
+    assert_ne!(look(), "");
 }
 
 #[tokio::test]

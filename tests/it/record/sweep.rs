@@ -182,6 +182,10 @@ async fn a_sweep_hurries_no_retry_and_asks_for_no_record_that_failed_for_good() 
     let for_good = json!({ "syncStatus": "permanently_failed" });
     world.sandbox.people().crm_arrange(CBETEILIGTE, &people[1].0, &for_good).unwrap();
     world.redis.cli(&["ZREM", "ledger:beteiligte:looked", &people[1].0]);
+    world.pass(24);
+    world.sweep().await;
+    let look = world.redis.cli(&["ZSCORE", "ledger:beteiligte:looked", &people[1].0]);
+    assert_eq!(look, "", "the list brings it back among those that are looked at");
     world.lawyer(people[1].1, &json!({ "anrede": "Frau" }));
     world.pass(24);
     let found = world.sweep().await;
