@@ -4,6 +4,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::support::{Home, until};
+use crate::support::frozen;
 use crate::support::redis::Redis;
 
 const WEBHOOK: &str = "/vmh/webhook/beteiligte/create";
@@ -81,11 +82,11 @@ fn a_redis_that_hangs_is_away_too() {
     let ingress = home.ready("ingress");
     let http = ingress.http();
     let pid = redis.cli(&["INFO", "server"]);
-    let pid = pid.lines().find_map(|line| line.trim().strip_prefix("process_id:")).unwrap().parse().unwrap();
-    kill(Pid::from_raw(pid), Signal::SIGSTOP).unwrap();
+    let pid: u32 = pid.lines().find_map(|line| line.trim().strip_prefix("process_id:")).unwrap().parse().unwrap();
+    frozen::freeze(pid);
     http.post(WEBHOOK, r#"[{"id":"a"}]"#).is_error(503, "redis_unavailable");
     http.get("/readyz").is_error(503, "not_ready");
-    kill(Pid::from_raw(pid), Signal::SIGCONT).unwrap();
+    kill(Pid::from_raw(pid.try_into().unwrap()), Signal::SIGCONT).unwrap();
     until("taken again", || http.post(WEBHOOK, r#"[{"id":"a"}]"#).status == 200);
     until("ready again", || http.get("/readyz").status == 200);
     assert_eq!(redis.cli(&["XLEN", "jobs:vmh"]), "1", "whatever became of the first try, there is one job");

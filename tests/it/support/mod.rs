@@ -1,5 +1,6 @@
 //! What tests share.
 
+pub mod frozen;
 pub mod process;
 pub mod redis;
 pub mod runlog;

@@ -68,7 +68,7 @@ impl Process {
 
     /// SIGSTOP: it stands still, as in a machine that is being moved.
     pub fn freeze(&self) {
-        self.signal(Signal::SIGSTOP);
+        super::frozen::freeze(self.child.id());
     }
 
     /// SIGCONT: it goes on as if no time had passed.

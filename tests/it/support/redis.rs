@@ -7,8 +7,6 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use advosync::queue::{Options, Queue, Server};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use tempfile::TempDir;
 
 /// Says which server is started instead of Debian's redis-server; `.ci/test valkey` sets it.
@@ -126,8 +124,7 @@ impl Redis {
 
     /// Freezes it as an overloaded machine would: connections stay, answers do not come.
     pub fn freeze(&self) {
-        let pid = i32::try_from(self.child.as_ref().unwrap().id()).unwrap();
-        kill(Pid::from_raw(pid), Signal::SIGSTOP).unwrap();
+        super::frozen::freeze(self.child.as_ref().unwrap().id());
     }
 
     /// Starts it again, on the same port, with what it kept.
