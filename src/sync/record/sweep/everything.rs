@@ -45,7 +45,7 @@ impl Sweeper<'_> {
             (Some(known), None) if known.goes_on(self.run.started_at) => known,
             (_, run) => self.begun(run),
         };
-        let pairs = self.sync.ledger.pair_ids().await.map_err(ledger_failure)?;
+        let mut pairs = None;
         loop {
             let waiting = self.queue.lane_length(Flow::Vmh, Lane::Sweep).await.map_err(ledger_failure)?;
             if waiting + usize::from(self.page_size()) > PAGES * usize::from(self.page_size()) {
@@ -54,12 +54,17 @@ impl Sweeper<'_> {
                     reason: format!("{waiting} records wait to be compared, then more are asked for"),
                 });
             }
+            // All pairs are one long call to Redis: not while this only looks for room, every second.
+            let pairs: &Vec<String> = match &mut pairs {
+                Some(pairs) => pairs,
+                none => none.insert(self.sync.ledger.pair_ids().await.map_err(ledger_failure)?),
+            };
             let page = self.page(&full.after, Vec::new(), Ask { attributes: false, total: full.listed == 0 }).await?;
             full.total = full.total.or(page.total);
             let ids = ids_of(&page);
             let last = self.is_last(&ids, &full.after);
             self.ask(&ids).await?;
-            self.ask_for_missing(&pairs, &full.after, last, &ids).await?;
+            self.ask_for_missing(pairs, &full.after, last, &ids).await?;
             full.listed += u64::try_from(ids.len()).unwrap_or(0);
             if last {
                 full.ended = Some(self.run.started_at);
