@@ -79,7 +79,15 @@ impl Pace {
     /// Whether something is due that was looked at last at `looked` and changed last at `changed`.
     #[must_use]
     pub fn is_due(&self, looked: Option<DateTime<Utc>>, changed: Option<DateTime<Utc>>) -> bool {
-        looked.is_none_or(|looked| looked + self.interval(changed.map(|changed| self.to - changed)) <= self.to)
+        looked.is_none_or(|looked| {
+            self.is_ahead(looked) || looked + self.interval(changed.map(|changed| self.to - changed)) <= self.to
+        })
+    }
+
+    /// Whether a look was stamped by a clock that was wrong and has been put right since: it proves nothing, or nobody would
+    /// look until that time comes. A look made while this sweep runs is no such one.
+    fn is_ahead(&self, looked: DateTime<Utc>) -> bool {
+        looked > self.to + SHORTEST
     }
 
     /// How many early looks may be spent.
@@ -161,7 +169,7 @@ pub fn in_step(mapping: &Mapping, record: &serde_json::Map<String, serde_json::V
 #[must_use]
 pub fn looked_since(pace: &Pace, looked: Option<DateTime<Utc>>, modified: Option<DateTime<Utc>>) -> bool {
     let (Some(looked), Some(modified)) = (looked, modified) else { return false };
-    pace.to - looked < pace.recheck && modified + SKEW < looked
+    !pace.is_ahead(looked) && pace.to - looked < pace.recheck && modified + SKEW < looked
 }
 
 #[cfg(test)]

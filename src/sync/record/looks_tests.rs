@@ -182,4 +182,16 @@ fn a_look_since_the_last_edit_is_enough_for_a_while() {
     assert!(!check(Some(-25.0), Some(-40.0)), "too long ago");
     assert!(!check(None, Some(-2.0)));
     assert!(!check(Some(-1.0), None));
+    assert!(check(Some(0.1), Some(-2.0)), "a run that ended while the sweep goes on");
+    assert!(!check(Some(9000.0), Some(-2.0)), "a clock that was a year ahead");
+}
+
+#[test]
+fn what_a_clock_that_was_ahead_says_keeps_nobody_from_looking() {
+    let pace = pace(-0.25, 0.0);
+    let due = |looked: f64| pace.is_due(Some(at(looked)), None);
+    assert!(due(9000.0), "a year ahead: the list and the walk would rest for a year");
+    assert!(!due(0.1), "a run that ended while the sweep goes on");
+    assert!(!due(-1.0));
+    assert!(due(-25.0));
 }
