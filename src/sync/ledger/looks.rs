@@ -110,6 +110,15 @@ impl Ledger {
         Ok(())
     }
 
+    /// Forgets marks from after then, which a clock left that was ahead: whoever has none is found by the walk.
+    pub async fn forget_looks_after(&self, at: DateTime<Utc>) -> Result<(), QueueError> {
+        let after = format!("({}", at.timestamp_millis());
+        for key in [&self.looked, &self.changed] {
+            let _: i64 = self.store.query(redis::cmd("ZREMRANGEBYSCORE").arg(key).arg(&after).arg("+inf")).await?;
+        }
+        Ok(())
+    }
+
     /// How many records are looked at again and again.
     pub async fn looked_count(&self) -> Result<usize, QueueError> {
         self.store.query(redis::cmd("ZCARD").arg(&self.looked)).await
@@ -150,6 +159,11 @@ impl Ledger {
         let looked = self.looked_at(&ids).await?;
         let looks = rows.into_iter().zip(looked);
         Ok(looks.filter_map(|((id, changed), at)| Some(Look { id, at: at?, changed: time(changed) })).collect())
+    }
+
+    /// How many records have a pair.
+    pub async fn pair_count(&self) -> Result<usize, QueueError> {
+        self.store.query(redis::cmd("HLEN").arg(&self.pairs)).await
     }
 
     /// The ids of all records that have a pair, in order.

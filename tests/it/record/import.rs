@@ -405,6 +405,13 @@ async fn a_sweep_imports_what_the_list_shows_and_the_filter_wants_once() {
     assert_eq!(office.in_step(&id), wanted);
     assert!(office.records_of(other).is_empty(), "it stays in Advoware");
     office.rest().await;
+    // What cannot be read of an earlier import stops nothing else.
+    office.redis.cli(&["HSET", "ledger:beteiligte:imports", &wanted.to_string(), "?"]);
+    office.pass(24);
+    let found = office.sweep().await;
+    assert_eq!((&found["list"]["import"], &found["walk"]["listed"]), (&json!(0), &json!(1)), "{found}");
+    let done = json!({ "at": Utc::now(), "state": "done", "id": id }).to_string();
+    office.redis.cli(&["HSET", "ledger:beteiligte:imports", &wanted.to_string(), &done]);
     // Neither a later list nor one after the record was deleted brings it back.
     let mark = office.mark();
     office.pass(24);

@@ -257,3 +257,51 @@ fn world_pages(world: &World) -> usize {
     let calls = world.sandbox.calls();
     calls.iter().filter(|call| call.system == System::EspoCrm && call.path.ends_with("/CBeteiligte")).count()
 }
+
+#[tokio::test]
+async fn what_write_protection_holds_back_is_held_back_once_a_day() {
+    let world = World::with(&[("ADVOWARE_WRITE_PROTECTION", "true")]).await;
+    let id = world.create(&person("Max", "Mustermann"));
+    world.sandbox.forget_webhooks();
+    let long_ago = json!({ "modifiedAt": "2026-01-02 03:04:05" });
+    world.sandbox.people().crm_arrange(CBETEILIGTE, &id, &long_ago).unwrap();
+    assert_eq!(world.sweep().await["enqueued"], 1);
+    let found = world.sweep().await;
+    assert_eq!(
+        (&found["listed"], &found["enqueued"], &found["walk"]["enqueued"]),
+        (&json!(1), &json!(0), &json!(0)),
+        "{found}"
+    );
+    world.pass(24);
+    assert_eq!(world.sweep().await["enqueued"], 1);
+    assert!(world.parties().is_empty());
+}
+
+#[tokio::test]
+async fn a_clock_that_was_ahead_and_an_empty_list_keep_nobody_from_being_looked_at() {
+    let world = World::start().await;
+    let people = world.people(3).await;
+    world.sandbox.fault(Fault::on(System::Advoware).request("GET", PARTIES).answer(200, "[]"));
+    let far = (chrono::Utc::now() + chrono::TimeDelta::days(300)).timestamp_millis().to_string();
+    for (id, _) in &people {
+        world.redis.cli(&["ZADD", "ledger:beteiligte:looked", &far, id]);
+    }
+    for field in ["listed_at", "walk_began"] {
+        world.redis.cli(&["HSET", "ledger:beteiligte:sweep", field, &far]);
+    }
+    let found = world.sweep().await;
+    assert!(found["list"]["off"].is_string(), "an empty list of a firm with pairs: {found}");
+    assert_eq!((&found["walk"]["listed"], &found["walk"]["enqueued"]), (&json!(3), &json!(3)), "{found}");
+    let count = || {
+        world.redis.cli(&[
+            "ZCOUNT",
+            "ledger:beteiligte:looked",
+            "-inf",
+            &chrono::Utc::now().timestamp_millis().to_string(),
+        ])
+    };
+    assert_eq!(count(), "3");
+    world.pass(24);
+    let found = world.sweep().await;
+    assert_eq!(found["single"]["listed"], 3, "{found}");
+}

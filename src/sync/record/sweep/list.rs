@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use chrono::TimeDelta;
+use rand::seq::SliceRandom;
 use serde_json::{Map, Value, json};
 
 use super::{SOURCE, Sweeper};
@@ -38,11 +39,19 @@ impl Sweeper<'_> {
             .iter()
             .filter_map(|record| Some((number_in(record, &mapping.advoware.id)?, version(mapping, record)?)))
             .collect();
-        if shown.is_empty() && !records.is_empty() {
-            let why = format!("its records show no {} or no {}", mapping.advoware.id, mapping.advoware.version);
+        if shown.is_empty() && (!records.is_empty() || self.sync.ledger.pair_count().await.map_err(ledger_failure)? > 0)
+        {
+            let why = format!("it shows no record with {} and {}", mapping.advoware.id, mapping.advoware.version);
             return Ok(self.turn_off(swept, &why));
         }
-        let imported = self.import(pace, &records).await?;
+        let imported = match self.import(pace, &records).await {
+            // What cannot be read of earlier imports must stop nothing else.
+            Err(Failure::Failed { message, .. }) => {
+                tracing::warn!(entity = mapping.name, error = message, "earlier imports cannot be read, none is begun");
+                0
+            }
+            imported => imported?,
+        };
         drop(records);
         let (changed, same) = self.against_ledger(shown).await?;
         self.sync.ledger.listed(&same, now).await.map_err(ledger_failure)?;
@@ -65,6 +74,8 @@ impl Sweeper<'_> {
     /// ledger every one of them is to be looked for once. Answers how many jobs are new.
     async fn import(&self, pace: &Pace, records: &[Map<String, Value>]) -> Result<usize, Failure> {
         let mut numbers = self.sync.import_candidates(records, self.run.started_at).await?;
+        // Those that are asked for in vain must not keep the others from their turn.
+        numbers.shuffle(&mut rand::rng());
         numbers.truncate(pace.budget().max(1));
         if numbers.is_empty() {
             return Ok(0);

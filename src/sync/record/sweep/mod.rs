@@ -15,7 +15,7 @@ mod walk;
 use serde_json::{Value, json};
 
 use super::execute::{Sync, espocrm_failure, ledger_failure};
-use super::looks::Pace;
+use super::looks::{Pace, SHORTEST};
 use crate::clients::espocrm::{Page, Search, Where};
 use crate::queue::{Batch, Job, Lane, Queue, RecordAction, Topic};
 use crate::sync::ledger::Swept;
@@ -60,7 +60,8 @@ impl Sweeper<'_> {
         let mut swept = self.sync.ledger.swept().await.map_err(ledger_failure)?;
         let pace = Pace::new(&self.sync.mapping.sweep, swept.at, now);
         swept.at = Some(now);
-        let unclean = self.unclean().await?;
+        self.sync.ledger.forget_looks_after(now + SHORTEST).await.map_err(ledger_failure)?;
+        let unclean = self.unclean(&pace).await?;
         let trials = self.sync.sweep_trials(self.queue, now).await?;
         let list = self.list(&pace, &mut swept).await?;
         let walked = self.walk(&pace, &mut swept).await?;
