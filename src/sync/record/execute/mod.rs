@@ -2,6 +2,7 @@
 //!
 //! Before every write the lease is checked; after every effect the ledger is written before anything else happens.
 
+mod boundary;
 mod compare;
 mod create;
 mod delete;
@@ -10,11 +11,13 @@ mod report;
 mod trials;
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+pub use boundary::{Boundary, Halts, Place};
 pub(super) use failure::{advoware as advoware_failure, espocrm as espocrm_failure, ledger as ledger_failure};
 pub use report::{Report, Withheld};
 
@@ -45,6 +48,8 @@ pub struct Sync {
     pub quiet: Duration,
     /// Whether nothing may be written to Advoware (`ADVOWARE_WRITE_PROTECTION`).
     pub write_protection: bool,
+    /// Stops of the crash matrix; none outside of tests.
+    pub halts: Halts,
 }
 
 /// One run, with what every step of it needs.
@@ -87,25 +92,38 @@ impl Sync {
         }
         self.mark_look(&job.key, &done, run).await?;
         done.drift = unannounced.unwrap_or_default().found(&done);
-        self.count_drift(&done.drift, run).await;
+        self.count_drift(&job.key, &done.drift, run).await;
         Ok(done)
+    }
+
+    /// Lets an effect happen under its name. No write of a run goes another way (`tests/it/walls.rs`).
+    fn at<'a, T: Send>(
+        &'a self,
+        boundary: Boundary,
+        key: &'a str,
+        effect: impl Future<Output = T> + Send + 'a,
+    ) -> impl Future<Output = T> + Send + 'a {
+        self.halts.at(boundary, key, effect)
     }
 
     /// Remembers that both sides of a record were seen, or that it is gone, so that sweeps know when to look again.
     async fn mark_look(&self, id: &str, done: &Report, run: &Run) -> Result<(), Failure> {
         let marked = match done.result {
-            "dissolved" | "gone" => self.ledger.unlooked(id).await,
-            result => self.ledger.looked(id, run.now(), !matches!(result, "unchanged" | "withheld")).await,
+            "dissolved" | "gone" => self.at(Boundary::LookEnded, id, self.ledger.unlooked(id)).await,
+            result => {
+                let changed = !matches!(result, "unchanged" | "withheld");
+                self.at(Boundary::LookMarked, id, self.ledger.looked(id, run.now(), changed)).await
+            }
         };
         marked.map_err(failure::ledger)
     }
 
     /// Counts differences that nobody announced. A count is no reason to do a run again.
-    async fn count_drift(&self, sides: &[Side], run: &Run) {
+    async fn count_drift(&self, id: &str, sides: &[Side], run: &Run) {
         for side in sides {
             let labels = [("entity", self.mapping.name.clone()), ("side", name(*side).to_owned())];
             metrics::counter!("advosync_drift_total", &labels).increment(1);
-            if let Err(error) = self.ledger.count_drift(*side, run.now()).await {
+            if let Err(error) = self.at(Boundary::DriftCounted, id, self.ledger.count_drift(*side, run.now())).await {
                 tracing::debug!(%error, "drift could not be counted in redis");
             }
         }
@@ -113,10 +131,11 @@ impl Sync {
 
     /// A run of a record has succeeded that had failed, or is gone.
     async fn forget_failures(&self, id: &str, done: &Report) -> Result<(), Failure> {
-        self.ledger.forget_failure(id).await.map_err(failure::ledger)?;
+        self.at(Boundary::FailureForgotten, id, self.ledger.forget_failure(id)).await.map_err(failure::ledger)?;
         // What was only held back is failed for good all the same.
         if done.withheld.is_none() {
-            self.ledger.forget_trials(&[id.to_owned()]).await.map_err(failure::ledger)?;
+            let ids = [id.to_owned()];
+            self.at(Boundary::TrialsForgotten, id, self.ledger.forget_trials(&ids)).await.map_err(failure::ledger)?;
         }
         Ok(())
     }
@@ -154,9 +173,11 @@ impl Sync {
     /// Writes on the record that a run failed. Whatever fails here is only logged: the job's own error counts.
     pub(super) async fn tell_failure(&self, job: &Job, run: &Run, message: &str, for_good: bool) {
         let entity = &self.mapping.espocrm.entity;
+        let id = job.key.as_str();
         let attributes = status::failed(&self.mapping, message, job.attempt(), for_good);
         if let Some(fingerprint) = run.memorised()
-            && let Err(error) = self.ledger.remember_failure(&job.key, fingerprint).await
+            && let Err(error) =
+                self.at(Boundary::FailureRemembered, id, self.ledger.remember_failure(id, fingerprint)).await
         {
             // Then the echo of the report costs an attempt; the report itself matters more.
             tracing::warn!(record = job.key, %error, "what failed could not be remembered");
@@ -164,24 +185,26 @@ impl Sync {
         if for_good {
             let begun = BTreeMap::from([(job.key.clone(), Trials::since(run.now()))]);
             // Without it they begin when the next sweep sees the record.
-            if let Err(error) = self.ledger.remember_trials(&begun).await {
+            if let Err(error) = self.at(Boundary::TrialsBegun, id, self.ledger.remember_trials(&begun)).await {
                 tracing::debug!(record = job.key, %error, "the time of trials could not be remembered");
             }
         }
-        match self.espocrm.update(entity, &job.key, &attributes, None).await {
+        match self.at(Boundary::FailureTold, id, self.espocrm.update(entity, id, &attributes, None)).await {
             Ok(_) => {}
             // There is nobody to tell.
             Err(espocrm::Error::RecordMissing { .. }) => return,
             Err(error) => tracing::warn!(record = job.key, %error, "the failure could not be written to the record"),
         }
         if for_good {
-            if let Err(error) = self.ledger.unlooked(&job.key).await {
+            if let Err(error) = self.at(Boundary::LookDropped, id, self.ledger.unlooked(id)).await {
                 tracing::debug!(record = job.key, %error, "a record that failed for good will be looked at once more");
             }
             let note = format!(
                 "Der Abgleich mit Advoware ist endgültig gescheitert und wartet auf eine Entscheidung:\n{message}"
             );
-            if let Err(error) = self.espocrm.note_on_record(entity, &job.key, &note).await {
+            if let Err(error) =
+                self.at(Boundary::FailureNoted, id, self.espocrm.note_on_record(entity, id, &note)).await
+            {
                 tracing::warn!(record = job.key, %error, "the note about a failure could not be written");
             }
         }
@@ -207,18 +230,35 @@ impl Step<'_> {
             .map_err(|error| failure::advoware(&error))
     }
 
+    /// [`Sync::at`], for this record.
+    fn at<'b, T: Send>(
+        &'b self,
+        boundary: Boundary,
+        effect: impl Future<Output = T> + Send + 'b,
+    ) -> impl Future<Output = T> + Send + 'b {
+        self.sync.at(boundary, self.id, effect)
+    }
+
     /// Writes EspoCRM's sync fields, and whatever flows there with them, in one call.
-    async fn update_espocrm(&self, current: &Record, attributes: &Record) -> Result<Record, Failure> {
+    async fn update_espocrm(
+        &self,
+        boundary: Boundary,
+        current: &Record,
+        attributes: &Record,
+    ) -> Result<Record, Failure> {
         self.run.check()?;
         let entity = &self.sync.mapping.espocrm.entity;
         let version = current.get("versionNumber").and_then(serde_json::Value::as_u64);
-        self.sync.espocrm.update(entity, self.id, attributes, version).await.map_err(|error| failure::espocrm(&error))
+        self.at(boundary, self.sync.espocrm.update(entity, self.id, attributes, version))
+            .await
+            .map_err(|error| failure::espocrm(&error))
     }
 
     /// Stores a pair under the lease. `digest`: see [`Ledger::pair`].
-    async fn remember(&self, pair: &Pair, digest: &str) -> Result<(), Failure> {
+    async fn remember(&self, boundary: Boundary, pair: &Pair, digest: &str) -> Result<(), Failure> {
         let fence = (self.run.fence.0.as_str(), self.run.fence.1.as_str());
-        match self.sync.ledger.pair(fence, self.id, pair, digest).await.map_err(failure::ledger)? {
+        let stored = self.at(boundary, self.sync.ledger.pair(fence, self.id, pair, digest)).await;
+        match stored.map_err(failure::ledger)? {
             // A new link was to a party that nobody had a moment ago.
             Written::Taken(other) if !digest.is_empty() => Err(failure::overtaken(&other)),
             written => self.written(written, &pair.number),
