@@ -1,0 +1,184 @@
+//! A world in which many cases are played side by side.
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use advosync::sync::record::execute::{Boundary, Place};
+use advosync_sandbox::{Action, Fault, Options};
+use futures::future::join_all;
+use tempfile::TempDir;
+
+use super::Blow;
+use super::scene::{Case, Scene};
+use crate::support::world::{HASTY, World};
+
+/// So many failures of one upstream in a row would open its breaker with the next one.
+const IN_A_ROW: usize = 4;
+/// Who may be strained.
+const PLACES: [Place; 2] = [Place::Advoware, Place::Espocrm];
+
+/// The world, its cases, and where the stops lie.
+pub(super) struct Stage {
+    world: World,
+    cases: Vec<Case>,
+    halts: Halts,
+    /// Read by every worker that starts.
+    _mapping: TempDir,
+}
+
+/// The folder in which the program looks for its stops.
+pub(super) struct Halts {
+    folder: TempDir,
+}
+
+impl Halts {
+    pub(super) fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// The setting that tells the program.
+    pub(super) fn setting(&self) -> (&str, &str) {
+        ("TEST_HALTS_OF_ADVOSYNC", self.folder.path().to_str().unwrap())
+    }
+
+    /// The next run of this key stops there.
+    pub(super) fn set(&self, key: &str, boundary: Boundary, blow: Blow) {
+        std::fs::write(self.path(key, boundary, blow), "").unwrap();
+    }
+
+    /// Whether a run stands there.
+    pub(super) fn is_reached(&self, key: &str, boundary: Boundary, blow: Blow) -> bool {
+        let mut path = self.path(key, boundary, blow).into_os_string();
+        path.push(".reached");
+        Path::new(&path).exists()
+    }
+
+    fn path(&self, key: &str, boundary: Boundary, blow: Blow) -> PathBuf {
+        let side = if blow == Blow::KilledBefore { "before" } else { "after" };
+        self.folder.path().join(format!("{key}.{}.{side}", boundary.name()))
+    }
+}
+
+/// A folder with a mapping that deletes parties.
+fn deleting() -> TempDir {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("mappings/beteiligte.toml");
+    let text = std::fs::read_to_string(shipped).unwrap();
+    assert!(text.contains("on_delete = \"keep\""), "the shipped mapping keeps parties");
+    let folder = tempfile::tempdir().unwrap();
+    let text = text.replace("on_delete = \"keep\"", "on_delete = \"delete\"");
+    std::fs::write(folder.path().join("beteiligte.toml"), text).unwrap();
+    folder
+}
+
+impl Stage {
+    /// A world with what is there before its scenes; `deletes`: the mapping deletes parties.
+    pub(super) async fn open(deletes: bool, cases: Vec<(Scene, Boundary, Blow)>) -> Self {
+        let (halts, mapping) = (Halts::new(), deleting());
+        let mut settings = HASTY.to_vec();
+        settings.extend([halts.setting(), ("ADVOSYNC_WORKER_CONCURRENCY", "64")]);
+        if deletes {
+            settings.push(("ADVOSYNC_MAPPINGS", mapping.path().to_str().unwrap()));
+        }
+        let mut world = World::idle(&settings, Options::default()).await;
+        let mut cases: Vec<Case> = cases.into_iter().enumerate().map(|(at, case)| Case::new(case, at)).collect();
+        for case in &mut cases {
+            case.arrange(&world);
+        }
+        world.start_worker();
+        world.rest().await;
+        Self { world, cases, halts, _mapping: mapping }
+    }
+
+    /// All cases at once: each run stands still at its stop, then the process is killed, and another one finishes.
+    pub(super) async fn killed(mut self) {
+        for case in &mut self.cases {
+            case.begin(&self.world).await;
+            self.halts.set(&case.id, case.boundary, case.blow);
+        }
+        self.world.deliver().await;
+        for case in &mut self.cases {
+            case.go_on(&self.world).await;
+        }
+        self.world.deliver().await;
+        let missing = || self.cases.iter().filter(|it| !self.halts.is_reached(&it.id, it.boundary, it.blow));
+        let by = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while missing().next().is_some() && std::time::Instant::now() < by {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        let never: Vec<String> = missing().map(ToString::to_string).collect();
+        assert!(never.is_empty(), "these never reach their boundary: {never:#?}");
+        self.world.kill_worker();
+        self.world.sandbox.clear_faults();
+        self.world.start_worker();
+        self.world.rest().await;
+        self.end().await;
+    }
+
+    /// Each effect is answered otherwise once, few at a time.
+    pub(super) async fn unanswered(mut self) {
+        let mut left = std::mem::take(&mut self.cases);
+        while !left.is_empty() {
+            let mut round: Vec<Case> = Vec::new();
+            left.retain(|case| {
+                let strained = |place| round.iter().filter(|it| it.strains(place)).count();
+                let fits = PLACES.into_iter().all(|place| !case.strains(place) || strained(place) < IN_A_ROW);
+                if fits {
+                    round.push(case.clone());
+                }
+                !fits
+            });
+            self.play(&mut round).await;
+            self.cases.extend(round);
+        }
+        self.end().await;
+    }
+
+    async fn play(&self, round: &mut [Case]) {
+        for case in &mut *round {
+            case.begin(&self.world).await;
+            let fault = Fault { target: case.request(), times: Some(1), ..Fault::default() };
+            self.world.sandbox.fault(match case.blow {
+                Blow::AnswerLost => fault.then(Action::LoseAnswer),
+                _ => fault.answer_after(500, "Interner Fehler"),
+            });
+        }
+        self.world.rest().await;
+        let planted: u64 = round.iter().map(|case| 1 + case.faults()).sum();
+        let cases: Vec<String> = round.iter().map(ToString::to_string).collect();
+        assert_eq!(self.world.sandbox.faults_struck(), planted, "some never reach their boundary: {cases:#?}");
+        self.world.sandbox.clear_faults();
+    }
+
+    /// People decide what only they can, then everything is as it has to be, and one more run writes nothing.
+    async fn end(self) {
+        let world = &self.world;
+        let dead = self.cases.iter().filter(|case| case.scene == Scene::FailsForGood).count();
+        assert_eq!(world.stats().await.dead, dead as u64, "dead letters");
+        if self.cases.iter().filter(|case| case.decide(world)).count() > 0 {
+            world.rest().await;
+        }
+        join_all(self.cases.iter().filter(|case| case.owes()).map(|case| world.done(&case.id))).await;
+        let mut failures = Vec::new();
+        let mut numbers = BTreeSet::new();
+        for case in &self.cases {
+            match catch_unwind(AssertUnwindSafe(|| case.check(world))) {
+                Ok(number) => assert!(number.is_none_or(|it| numbers.insert(it)), "{case}: it shares its party"),
+                Err(_) => failures.push(case.to_string()),
+            }
+        }
+        assert!(failures.is_empty(), "not as it has to be after {failures:#?}");
+        let expected: usize = self.cases.iter().map(Case::parties).sum();
+        assert_eq!(world.parties().len(), expected, "parties: {:?}", world.parties());
+        for left in ["intents", "intent_keys"] {
+            assert_eq!(world.redis.cli(&["HLEN", &format!("ledger:beteiligte:{left}")]), "0", "{left}");
+        }
+        let mark = world.mark();
+        let words = join_all(self.cases.iter().map(|case| world.done(&case.id))).await;
+        for (case, word) in self.cases.iter().zip(words) {
+            assert_eq!(word, case.last_word(), "one run more: {case}");
+        }
+        assert_eq!(world.writes(mark), [], "one run more writes nothing");
+        assert_eq!(world.stats().await.dead, 0);
+    }
+}
