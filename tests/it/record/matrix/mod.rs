@@ -36,8 +36,9 @@ enum Blow {
 }
 
 /// Which boundaries a scene is played at. One boundary may stand at several.
-const SCENES: [(Scene, &[Boundary]); 16] = [
+const SCENES: [(Scene, &[Boundary]); 18] = [
     (Scene::Create, &[IntentStored, PartyPosted, CreateStored, CreateTold, LookMarked]),
+    (Scene::CreateEdited, &[IntentStored, PartyPosted, CreateStored, CreateTold]),
     (Scene::Twin, &[IntentStored, PartyPosted, CreateStored]),
     (Scene::Refused, &[IntentWithdrawn]),
     (Scene::Renamed, &[IntentOutdated]),
@@ -45,6 +46,7 @@ const SCENES: [(Scene, &[Boundary]); 16] = [
     (Scene::Adopt, &[AdoptionStored, RecordUpdated]),
     (Scene::Link, &[LinkStored, LinkTold]),
     (Scene::Edit, &[PartyPut, PutStored, RecordUpdated, LookMarked]),
+    (Scene::EditAgain, &[PartyPut, PutStored, RecordUpdated]),
     (Scene::LawyersEdit, &[AgreementStored, RecordUpdated, UpdateStored]),
     (Scene::Conflict, &[NoteOwed, PartyPut, PutStored, RecordUpdated, UpdateStored, NoteWritten, NotePaid]),
     (Scene::Cleared, &[PairCleared]),
@@ -84,15 +86,20 @@ enum Act {
 const fn act(scene: Scene) -> Act {
     match scene {
         Scene::Create
+        | Scene::CreateEdited
         | Scene::Twin
         | Scene::Refused
         | Scene::Renamed
         | Scene::Numbered
         | Scene::Adopt
         | Scene::Link => Act::Creates,
-        Scene::Edit | Scene::LawyersEdit | Scene::Conflict | Scene::Cleared | Scene::Drift | Scene::Deleted => {
-            Act::Updates
-        }
+        Scene::Edit
+        | Scene::EditAgain
+        | Scene::LawyersEdit
+        | Scene::Conflict
+        | Scene::Cleared
+        | Scene::Drift
+        | Scene::Deleted => Act::Updates,
         Scene::DeletedBoth | Scene::FailsOnce | Scene::FailsForGood => Act::Ends,
     }
 }

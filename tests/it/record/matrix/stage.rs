@@ -119,6 +119,7 @@ impl Stage {
         }
         self.world.kill_worker();
         self.world.sandbox.clear_faults();
+        self.cases.iter().for_each(|case| case.meanwhile(&self.world));
         self.world.start_worker();
         self.world.rest().await;
         self.end(never).await;
@@ -152,6 +153,9 @@ impl Stage {
                 _ => fault.answer_after(500, "Interner Fehler"),
             });
         }
+        self.world.deliver().await;
+        self.world.settle().await;
+        round.iter().for_each(|case| case.meanwhile(&self.world));
         self.world.rest().await;
         let planted: u64 = round.iter().map(|case| 1 + case.faults()).sum();
         let cases: Vec<String> = round.iter().map(ToString::to_string).collect();
