@@ -113,6 +113,17 @@ fn every_boundary_has_a_scene() {
     assert!(missing.is_empty(), "no scene reaches {missing:?}: write one, or add them to one in SCENES");
 }
 
+#[test]
+fn every_boundary_is_in_the_manual() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/record.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let rows = text.lines().filter(|line| line.starts_with("| `"));
+    let cells: String = rows.filter_map(|row| row.split('|').nth(1)).collect();
+    let names: Vec<&str> = cells.split('`').skip(1).step_by(2).collect();
+    let all: Vec<&str> = Boundary::ALL.iter().map(|boundary| boundary.name()).collect();
+    assert_eq!(names, all, "docs/record.md has one row for each, in the order of the code");
+}
+
 #[tokio::test]
 async fn creates_and_links_killed_anywhere() {
     Stage::open(false, cases(|scene| act(scene) == Act::Creates, &KILLS)).await.killed().await;
