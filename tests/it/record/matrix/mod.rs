@@ -20,7 +20,7 @@ use advosync::sync::record::execute::Boundary::{
 use advosync::sync::record::execute::Place;
 
 use scene::Scene;
-use stage::Stage;
+use stage::{Mapping, Stage};
 
 /// What happens at a boundary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,9 +36,10 @@ enum Blow {
 }
 
 /// Which boundaries a scene is played at. One boundary may stand at several.
-const SCENES: [(Scene, &[Boundary]); 18] = [
+const SCENES: [(Scene, &[Boundary]); 19] = [
     (Scene::Create, &[IntentStored, PartyPosted, CreateStored, CreateTold, LookMarked]),
     (Scene::CreateEdited, &[IntentStored, PartyPosted, CreateStored, CreateTold]),
+    (Scene::Unsearchable, &[IntentStored, PartyPosted, CreateStored, CreateTold]),
     (Scene::Twin, &[IntentStored, PartyPosted, CreateStored]),
     (Scene::Refused, &[IntentWithdrawn]),
     (Scene::Renamed, &[IntentOutdated]),
@@ -74,6 +75,7 @@ fn cases(scenes: impl Fn(Scene) -> bool, blows: &[Blow]) -> Vec<(Scene, Boundary
 }
 
 const KILLS: [Blow; 2] = [Blow::KilledBefore, Blow::KilledAfter];
+const ANSWERS: [Blow; 2] = [Blow::AnswerLost, Blow::ErrorAfter];
 
 /// Which test plays a scene's kills.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -81,6 +83,7 @@ enum Act {
     Creates,
     Updates,
     Ends,
+    Unsearchable,
 }
 
 const fn act(scene: Scene) -> Act {
@@ -101,6 +104,7 @@ const fn act(scene: Scene) -> Act {
         | Scene::Drift
         | Scene::Deleted => Act::Updates,
         Scene::DeletedBoth | Scene::FailsOnce | Scene::FailsForGood => Act::Ends,
+        Scene::Unsearchable => Act::Unsearchable,
     }
 }
 
@@ -126,22 +130,34 @@ fn every_boundary_is_in_the_manual() {
 
 #[tokio::test]
 async fn creates_and_links_killed_anywhere() {
-    Stage::open(false, cases(|scene| act(scene) == Act::Creates, &KILLS)).await.killed().await;
+    Stage::open(Mapping::Shipped, cases(|scene| act(scene) == Act::Creates, &KILLS)).await.killed().await;
 }
 
 #[tokio::test]
 async fn updates_killed_anywhere() {
-    Stage::open(false, cases(|scene| act(scene) == Act::Updates, &KILLS)).await.killed().await;
+    Stage::open(Mapping::Shipped, cases(|scene| act(scene) == Act::Updates, &KILLS)).await.killed().await;
 }
 
 #[tokio::test]
 async fn failures_and_deletes_killed_anywhere() {
-    Stage::open(true, cases(|scene| act(scene) == Act::Ends, &KILLS)).await.killed().await;
+    Stage::open(Mapping::Deletes, cases(|scene| act(scene) == Act::Ends, &KILLS)).await.killed().await;
 }
 
 #[tokio::test]
 async fn an_effect_whose_answer_is_lost_or_an_error() {
     // What a mapping that keeps parties does differently has no effect outside.
-    let outside = cases(|scene| scene != Scene::Deleted, &[Blow::AnswerLost, Blow::ErrorAfter]);
-    Stage::open(true, outside).await.unanswered().await;
+    let outside = cases(|scene| !matches!(scene, Scene::Deleted | Scene::Unsearchable), &ANSWERS);
+    Stage::open(Mapping::Deletes, outside).await.unanswered().await;
+}
+
+#[tokio::test]
+async fn creates_that_cannot_be_searched_for_killed_anywhere() {
+    let killed = cases(|scene| act(scene) == Act::Unsearchable, &KILLS);
+    Stage::open(Mapping::Unsearchable, killed).await.killed().await;
+}
+
+#[tokio::test]
+async fn creates_that_cannot_be_searched_for_whose_answer_is_lost_or_an_error() {
+    let outside = cases(|scene| act(scene) == Act::Unsearchable, &ANSWERS);
+    Stage::open(Mapping::Unsearchable, outside).await.unanswered().await;
 }

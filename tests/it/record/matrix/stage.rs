@@ -66,26 +66,46 @@ impl Halts {
     }
 }
 
-/// A folder with a mapping that deletes parties.
-fn deleting() -> TempDir {
-    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("mappings/beteiligte.toml");
-    let text = std::fs::read_to_string(shipped).unwrap();
-    assert!(text.contains("on_delete = \"keep\""), "the shipped mapping keeps parties");
-    let folder = tempfile::tempdir().unwrap();
-    let text = text.replace("on_delete = \"keep\"", "on_delete = \"delete\"");
-    std::fs::write(folder.path().join("beteiligte.toml"), text).unwrap();
-    folder
+/// How the mapping differs from the shipped one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mapping {
+    /// It does not.
+    Shipped,
+    /// Parties are deleted with their records.
+    Deletes,
+    /// Parties cannot be searched for.
+    Unsearchable,
+}
+
+impl Mapping {
+    /// A folder with its file.
+    fn folder(self) -> TempDir {
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("mappings/beteiligte.toml");
+        let shipped = std::fs::read_to_string(shipped).unwrap();
+        let text = match self {
+            Self::Shipped => shipped.clone(),
+            Self::Deletes => shipped.replace("on_delete = \"keep\"", "on_delete = \"delete\""),
+            Self::Unsearchable => {
+                let of_search =
+                    |line: &&str| ["[search]", "keys =", "unless_different ="].iter().any(|it| line.starts_with(it));
+                let lines = shipped.lines().filter(|line| !of_search(line));
+                lines.collect::<Vec<_>>().join("\n")
+            }
+        };
+        assert_eq!(text == shipped, self == Self::Shipped, "the shipped mapping is another one now");
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("beteiligte.toml"), text).unwrap();
+        folder
+    }
 }
 
 impl Stage {
-    /// A world with what is there before its scenes; `deletes`: the mapping deletes parties.
-    pub(super) async fn open(deletes: bool, cases: Vec<(Scene, Boundary, Blow)>) -> Self {
-        let (halts, mapping) = (Halts::new(), deleting());
+    /// A world with what is there before its scenes.
+    pub(super) async fn open(mapping: Mapping, cases: Vec<(Scene, Boundary, Blow)>) -> Self {
+        let (halts, mapping) = (Halts::new(), mapping.folder());
         let mut settings = HASTY.to_vec();
-        settings.extend([halts.setting(), ("ADVOSYNC_WORKER_CONCURRENCY", "64")]);
-        if deletes {
-            settings.push(("ADVOSYNC_MAPPINGS", mapping.path().to_str().unwrap()));
-        }
+        let mappings = ("ADVOSYNC_MAPPINGS", mapping.path().to_str().unwrap());
+        settings.extend([halts.setting(), ("ADVOSYNC_WORKER_CONCURRENCY", "64"), mappings]);
         let mut world = World::idle(&settings, Options::default()).await;
         let mut cases: Vec<Case> = cases.into_iter().enumerate().map(|(at, case)| Case::new(case, at)).collect();
         for case in &mut cases {
@@ -119,7 +139,9 @@ impl Stage {
         }
         self.world.kill_worker();
         self.world.sandbox.clear_faults();
-        self.cases.iter().for_each(|case| case.meanwhile(&self.world));
+        for case in &self.cases {
+            case.meanwhile(&self.world);
+        }
         self.world.start_worker();
         self.world.rest().await;
         self.end(never).await;
@@ -155,7 +177,9 @@ impl Stage {
         }
         self.world.deliver().await;
         self.world.settle().await;
-        round.iter().for_each(|case| case.meanwhile(&self.world));
+        for case in &*round {
+            case.meanwhile(&self.world);
+        }
         self.world.rest().await;
         let planted: u64 = round.iter().map(|case| 1 + case.faults()).sum();
         let cases: Vec<String> = round.iter().map(ToString::to_string).collect();
@@ -173,7 +197,7 @@ impl Stage {
     /// People decide what only they can, then everything is as it has to be, and one more run writes nothing.
     async fn end(self, mut failures: Vec<String>) {
         let world = &self.world;
-        let waiting = self.cases.iter().filter(|case| case.scene == Scene::FailsForGood).map(ToString::to_string);
+        let waiting = self.cases.iter().filter(|case| case.waits()).map(ToString::to_string);
         let (waiting, dead) = (waiting.collect::<Vec<_>>(), self.letters().await);
         if waiting != dead {
             failures.push(format!("dead letters of {dead:#?} instead of {waiting:#?}"));
