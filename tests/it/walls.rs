@@ -106,7 +106,8 @@ fn only_the_queue_and_the_ledger_spell_redis_keys() {
 
 /// What the executor of records may call without a name. Everything else of the ledger, the clients and the queue is a write
 /// until it stands here.
-const READS: [&str; 8] = ["read", "owners", "failure", "all_trials", "get", "list", "own_user", "problems"];
+const READS: [&str; 9] =
+    ["read", "owners", "failure", "all_trials", "get", "list", "own_user", "problems", "is_buried"];
 
 /// The calls of this text that write without a boundary.
 fn unnamed_writes(code: &str) -> Vec<String> {

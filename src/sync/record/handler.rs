@@ -43,7 +43,7 @@ impl Handler for Records {
                 sync.sweep(job, run, &self.queue).await
             }
             Topic::Inspect { .. } => sync.inspect(job, run, &self.queue).await,
-            _ => sync.run(job, run).await.map(Success::from),
+            _ => sync.run(job, run, &self.queue).await.map(Success::from),
         }
     }
 

@@ -27,7 +27,7 @@ use super::merge::Side;
 use super::route::{Route, route};
 use super::{status, trials as trying};
 use crate::clients::{advoware, espocrm};
-use crate::queue::{Job, Lane};
+use crate::queue::{Flow, Job, Lane, Queue};
 use crate::sync::ledger::{Ledger, Pair, Trials, Written};
 use crate::worker::{Failure, Run};
 
@@ -52,6 +52,20 @@ pub struct Sync {
     pub halts: Halts,
 }
 
+/// Whether the outcome of the failure that a record tells of is stored: its retry, or its dead letter. Where it is not, the
+/// worker died after the report, and the next job has to fail in its place, even if it is only the echo of the report.
+async fn is_kept(job: &Job, run: &Run, queue: &Queue) -> Result<bool, Failure> {
+    if run.retry_due.is_some() {
+        return Ok(!run.redelivered);
+    }
+    // A job that has waited and whose time has come is no echo, although its first words came by webhook.
+    if job.has_waited() {
+        return Ok(false);
+    }
+    let since = if run.redelivered { job.enqueued_at } else { DateTime::UNIX_EPOCH };
+    queue.is_buried(Flow::Vmh, &run.fence.0, since).await.map_err(failure::ledger)
+}
+
 /// One run, with what every step of it needs.
 struct Step<'a> {
     sync: &'a Sync,
@@ -62,14 +76,14 @@ struct Step<'a> {
 
 impl Sync {
     /// Brings one record in step.
-    pub async fn run(&self, job: &Job, run: &Run) -> Result<Report, Failure> {
+    pub async fn run(&self, job: &Job, run: &Run, queue: &Queue) -> Result<Report, Failure> {
         let step = Step { sync: self, run, id: &job.key };
         let record = step.read_espocrm().await?;
         let failed_before = record.as_ref().is_some_and(|record| status::says_failed(&self.mapping, record));
         let gone = record.is_none();
         let unannounced = record.as_ref().map(|it| Unannounced::before(&self.mapping, job, it, run.now()));
         if let Some(record) = &record {
-            self.skip_echo(job, run, record).await?;
+            self.skip_echo(job, run, queue, record).await?;
         }
         let known = self.ledger.read(&job.key).await.map_err(failure::ledger)?;
         let mut done = match (route(&self.mapping, record.as_ref(), known, self.quiet, run.now()), record) {
@@ -143,19 +157,16 @@ impl Sync {
     /// Our own report of a failure comes back as a webhook; acting on it would burn all attempts within seconds, or
     /// fail for good again and again. A sweep does not hurry a retry either. A person who asks does, and so does any
     /// change of the record.
-    async fn skip_echo(&self, job: &Job, run: &Run, record: &Record) -> Result<(), Failure> {
+    async fn skip_echo(&self, job: &Job, run: &Run, queue: &Queue, record: &Record) -> Result<(), Failure> {
         if trying::is_trial(job) {
             let superfluous = trying::superfluous(&self.mapping, record, run.retry_due.is_some());
             return superfluous.map_or(Ok(()), |reason| Err(Failure::Skip { reason }));
         }
         let seen = status::fingerprint(&self.mapping, record);
-        // A job that has waited and whose time has come is no echo, although its first words came by webhook. Nor is one
-        // whose worker died after the report and before the retry or the dead letter was stored.
-        let fresh = !run.redelivered && (run.retry_due.is_some() || !job.has_waited());
-        let echo = fresh
-            && job.source.as_deref() == Some("webhook")
+        let echo = job.source.as_deref() == Some("webhook")
             && status::says_failed(&self.mapping, record)
-            && self.ledger.failure(&job.key).await.map_err(failure::ledger)?.as_ref() == Some(&seen);
+            && self.ledger.failure(&job.key).await.map_err(failure::ledger)?.as_ref() == Some(&seen)
+            && is_kept(job, run, queue).await?;
         run.memorise(seen);
         match run.retry_due {
             Some(due) if echo || job.lane == Lane::Sweep => {

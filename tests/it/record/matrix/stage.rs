@@ -107,6 +107,8 @@ impl Stage {
         let mappings = ("ADVOSYNC_MAPPINGS", mapping.path().to_str().unwrap());
         settings.extend([halts.setting(), ("ADVOSYNC_WORKER_CONCURRENCY", "64"), mappings]);
         let mut world = World::idle(&settings, Options::default()).await;
+        // Every write of ours comes back as a webhook.
+        world.sandbox.configure(|options| options.webhooks.honour_skip_own = false);
         let mut cases: Vec<Case> = cases.into_iter().enumerate().map(|(at, case)| Case::new(case, at)).collect();
         for case in &mut cases {
             case.arrange(&world);
