@@ -81,6 +81,14 @@ impl Queue {
         Ok(letters)
     }
 
+    /// Whether a job under this lock was buried at `since` or later, and nobody has dealt with it yet.
+    pub async fn is_buried(&self, flow: Flow, lock: &str, since: DateTime<Utc>) -> Result<bool, QueueError> {
+        let open: Option<String> =
+            self.control.query_twice(redis::cmd("HGET").arg(self.keys.dead_open(flow)).arg(lock)).await?;
+        let at = |id: &str| id.split_once('-')?.0.parse::<i64>().ok();
+        Ok(open.is_some_and(|ids| ids.split(' ').filter_map(at).any(|at| at >= since.timestamp_millis())))
+    }
+
     /// Throws dead letters away. Answers how many there were.
     pub async fn discard(&self, flow: Flow, ids: &[String]) -> Result<usize, QueueError> {
         ids.iter().try_for_each(|id| check_id(id))?;

@@ -103,3 +103,58 @@ fn only_the_queue_and_the_ledger_spell_redis_keys() {
         }
     }
 }
+
+/// What the executor of records may call without a name. Everything else of the ledger, the clients and the queue is a write
+/// until it stands here.
+const READS: [&str; 9] =
+    ["read", "owners", "failure", "all_trials", "get", "list", "own_user", "problems", "is_buried"];
+
+/// The calls of this text that write without a boundary.
+fn unnamed_writes(code: &str) -> Vec<String> {
+    let text: String = code.chars().filter(|it| !it.is_whitespace()).collect();
+    let is_word = |it: char| it.is_alphanumeric() || it == '_';
+    let mut unnamed = Vec::new();
+    for place in ["ledger.", "espocrm.", "advoware.", "queue."] {
+        for (at, _) in text.match_indices(place) {
+            let before = &text[..at];
+            let call: String = text[at + place.len()..].chars().take_while(|it| is_word(*it)).collect();
+            let is_call = text[at + place.len() + call.len()..].starts_with('(');
+            // Such as `mapping.advoware.path`, or a word that only ends like one of these.
+            if !is_call || READS.contains(&call.as_str()) || before.ends_with(is_word) {
+                continue;
+            }
+            let receiver = before.trim_end_matches(|it: char| is_word(it) || it == '.');
+            let around = receiver.rsplit_once(".at(").map_or("", |(_, around)| around);
+            let name = around.split(',').next().unwrap_or_default();
+            let is_name =
+                name == "boundary" || name.strip_prefix("Boundary::").is_some_and(|it| it.chars().all(is_word));
+            let beside = around.ends_with(',') && around.chars().all(|it| is_word(it) || "&:.,".contains(it));
+            if !is_name || !beside {
+                unnamed.push(format!("{place}{call}"));
+            }
+        }
+    }
+    unnamed
+}
+
+#[test]
+fn every_write_of_a_records_run_has_a_name() {
+    let mut named = 0;
+    for (path, code) in sources("sync/record/execute") {
+        assert_eq!(unnamed_writes(&code), [""; 0], "{}: write it as `self.at(Boundary::…, …)`", path.display());
+        named += code.matches("Boundary::").count();
+    }
+    assert!(named > 30, "the wall stands where nothing is: {named}");
+    for (code, expected) in [
+        ("self.at(Boundary::PartyPut, self.sync.advoware.put(path)).await", 0),
+        ("self.at(boundary, id, self\n.ledger\n.pair(x))", 0),
+        ("self.ledger.pair(x).await", 1),
+        ("self.at(Boundary::PartyPut, self.x()); self.ledger.pair(x)", 1),
+        ("self.at(Boundary::PartyPut, f).await; let x = sync.espocrm.update(x)", 1),
+        ("self.ledger.a_new_method(x).await", 1),
+        ("self.ledger.read(x).await", 0),
+        ("self.at(id, self.queue.enqueue(x))", 1),
+    ] {
+        assert_eq!(unnamed_writes(code).len(), expected, "{code}");
+    }
+}

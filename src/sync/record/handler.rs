@@ -44,7 +44,7 @@ impl Handler for Records {
             }
             Topic::Inspect { .. } => sync.inspect(job, run, &self.queue).await,
             Topic::Import { .. } => sync.import(job, run, &self.queue).await.map(Success::from),
-            _ => sync.run(job, run).await.map(Success::from),
+            _ => sync.run(job, run, &self.queue).await.map(Success::from),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Attempts that fail: what the record shows, when it is given up, and how it comes back.
 
-use advosync_sandbox::{Action, Effect, Fault, Phase, System};
+use advosync_sandbox::{Action, BETEILIGTE, Effect, Fault, Match, Phase, System};
 use serde_json::{Value, json};
 
 use super::{PARTY, on_post, person, put_to_record};
@@ -161,6 +161,54 @@ async fn a_worker_that_dies_with_its_report_on_the_record_loses_neither_the_retr
     world.start_worker();
     world.settle_all().await;
     world.in_step(&passing);
+    assert_eq!(world.record(&lasting)["syncStatus"], "permanently_failed");
+    assert_eq!((world.stats().await.dead, world.notes(&lasting).len()), (1, 1));
+}
+
+#[tokio::test]
+async fn an_echo_that_overtakes_the_job_of_a_dead_worker_fails_in_its_place() {
+    let settings = [("ADVOSYNC_RETRY_SCHEDULE", "200ms"), ("ADVOSYNC_LEASE", "1s")];
+    let mut world = World::with(&settings).await;
+    world.sandbox.configure(|options| options.webhooks.honour_skip_own = false);
+    let (passing, number) = world.created(&person("Max", "Mustermann")).await;
+    world.rest().await;
+    for _ in 0..2 {
+        let twin = json!({ "vorname": "Erika", "name": "Zwilling" });
+        world.sandbox.people().lawyer_create(BETEILIGTE, &twin).unwrap();
+    }
+    let refusal = Fault::on(System::Advoware).put(&format!("*/Beteiligte/{number}"));
+    world.sandbox.fault(refusal.once().answer(400, "Der Name ist gesperrt."));
+    world.edit(&passing, &json!({ "emailAddress": "crm@example.org" }));
+    let lasting = world.create(&person("Erika", "Zwilling"));
+    let ids = [&passing, &lasting];
+    let told = ids.map(|id| world.sandbox.gate(put_to_record(id).containing("failed"), Phase::After));
+    world.deliver().await;
+    for gate in &told {
+        gate.arrived().await;
+    }
+    world.kill_worker();
+    drop(told);
+    let locks = ids.map(|id| format!("sync_lock:beteiligte:{id}"));
+    let is_free = |lock: &String| world.redis.cli(&["EXISTS", lock]) == "0";
+    world.until("the dead worker's locks are gone", async || locks.iter().all(is_free)).await;
+    // What it left is not missed for another second, so that the echoes run first, and have the locks when it is.
+    let left = world.redis.cli(&["XPENDING", "jobs:vmh", "workers", "-", "+", "10"]);
+    let left: Vec<&str> = left.lines().filter(|line| line.contains('-') && !line.contains("worker")).collect();
+    for id in left.iter().filter(|id| id.split('-').all(|part| part.parse::<u64>().is_ok())) {
+        world.redis.cli(&["XCLAIM", "jobs:vmh", "workers", "nobody", "0", id, "IDLE", "0", "JUSTID"]);
+    }
+    let read = |id: &&String| Match::on(System::EspoCrm).request("GET", &format!("*/CBeteiligte/{id}"));
+    let echoes = ids.map(|id| world.sandbox.gate(read(&id), Phase::Before));
+    world.deliver().await;
+    world.start_worker();
+    for gate in &echoes {
+        gate.arrived().await;
+    }
+    let is_parked = |lock: &String| world.redis.cli(&["HEXISTS", "jobs:vmh:parked", lock]) == "1";
+    world.until("what it left waits for them", async || locks.iter().all(is_parked)).await;
+    drop(echoes);
+    world.rest().await;
+    assert_eq!(world.in_step(&passing), number);
     assert_eq!(world.record(&lasting)["syncStatus"], "permanently_failed");
     assert_eq!((world.stats().await.dead, world.notes(&lasting).len()), (1, 1));
 }

@@ -17,6 +17,7 @@ mod ledger_lost;
 mod link;
 mod lost_answers;
 mod many;
+mod matrix;
 mod odd_answers;
 mod outage;
 mod sign_in;

@@ -1,6 +1,6 @@
 //! Two existing records: compare, merge, write.
 
-use super::{Record, Report, Step, Withheld, failure};
+use super::{Boundary, Record, Report, Step, Withheld, failure};
 use crate::clients::{ADVOWARE, advoware};
 use crate::sync::ledger::Pair;
 use crate::sync::record::plan::{Both, Plan, needs_own_user, plan, version};
@@ -23,7 +23,7 @@ impl Step<'_> {
             Err(Failure::Failed { code: "advoware_missing", .. }) => {
                 if self.was_cleared(record, pair.as_ref()) {
                     let reason = "its number was cleared in EspoCRM, and the party is gone".to_owned();
-                    self.end_pair(Some(number.to_owned()), reason).await?;
+                    self.end_pair(Boundary::PairCleared, Some(number.to_owned()), reason).await?;
                     return Box::pin(self.create(record, None)).await;
                 }
                 return Err(Failure::Failed {
@@ -94,7 +94,7 @@ impl Step<'_> {
         };
         if plan.note.is_some() && plan.put.is_some() {
             // Should we die between the PUT and the note, the values that lost would be nowhere any more.
-            self.remember(&next, "").await?;
+            self.remember(Boundary::NoteOwed, &next, "").await?;
         }
         let answered = match &plan.put {
             Some(whole) => Some(self.put(number, whole).await?),
@@ -106,7 +106,8 @@ impl Step<'_> {
         }
         next.snapshot = Some(plan.after_put(mapping, base, answered.as_ref()));
         let mut stored = pair;
-        self.remember_if_new(&mut stored, &next).await?;
+        let agreed = if answered.is_some() { Boundary::PutStored } else { Boundary::AgreementStored };
+        self.remember_if_new(agreed, &mut stored, &next).await?;
         if plan.is_settled() {
             report.result = "unchanged";
         } else {
@@ -120,7 +121,8 @@ impl Step<'_> {
     async fn put(&self, number: &str, whole: &Record) -> Result<Record, Failure> {
         let path = &self.sync.mapping.advoware.path;
         self.run.check()?;
-        let answer = self.sync.advoware.put(path, number, whole).await.map_err(|error| match &error {
+        let answer = self.at(Boundary::PartyPut, self.sync.advoware.put(path, number, whole)).await;
+        let answer = answer.map_err(|error| match &error {
             // Safe to repeat: the next run reads, compares and finds it written or not.
             advoware::Error::Unknown { .. } => {
                 Failure::Upstream { upstream: ADVOWARE, message: error.to_string(), retry_after: None, park: false }
@@ -143,11 +145,11 @@ impl Step<'_> {
         let mapping = &self.sync.mapping;
         let mut attributes = plan.update.attributes.clone();
         attributes.extend(status::clean(mapping, &next.number, next.row_id.as_deref(), self.now()));
-        let answered = self.update_espocrm(record, &attributes).await?;
+        let answered = self.update_espocrm(Boundary::RecordUpdated, record, &attributes).await?;
         if !plan.merged.to_espocrm.is_empty() {
             let base: Snapshot = next.snapshot.clone().unwrap_or_default();
             next.snapshot = Some(plan.after_update(mapping, &base, &answered));
-            self.remember_if_new(stored, next).await?;
+            self.remember_if_new(Boundary::UpdateStored, stored, next).await?;
         }
         Ok(())
     }
@@ -157,20 +159,21 @@ impl Step<'_> {
         let Some(note) = next.note.clone() else { return Ok(()) };
         self.run.check()?;
         let entity = &self.sync.mapping.espocrm.entity;
-        if let Err(error) = self.sync.espocrm.note_on_record(entity, self.id, &note).await {
+        let written = self.at(Boundary::NoteWritten, self.sync.espocrm.note_on_record(entity, self.id, &note)).await;
+        if let Err(error) = written {
             if error.upstream_down() || error.effect_unknown() || error.retry_after().is_some() {
-                // It stays owed, and the next run of this record pays it.
+                // It stays owed, as the ledger knows already, and the next run of this record pays it.
                 report.remarks.push(format!("the note could not be written yet: {error}"));
-                return self.remember_if_new(stored, next).await;
+                return Ok(());
             }
             tracing::warn!(record = self.id, %error, "a note could not be written; the API user needs the right to create notes");
             report.remarks.push(format!("the note was refused: {error}"));
         }
         next.note = None;
-        self.remember_if_new(stored, next).await
+        self.remember_if_new(Boundary::NotePaid, stored, next).await
     }
 
-    async fn remember_if_new(&self, stored: &mut Option<Pair>, next: &Pair) -> Result<(), Failure> {
+    async fn remember_if_new(&self, boundary: Boundary, stored: &mut Option<Pair>, next: &Pair) -> Result<(), Failure> {
         let same = stored.as_ref().is_some_and(|stored| {
             stored.number == next.number
                 && stored.row_id == next.row_id
@@ -178,7 +181,7 @@ impl Step<'_> {
                 && stored.note == next.note
         });
         if !same {
-            self.remember(next, "").await?;
+            self.remember(boundary, next, "").await?;
             *stored = Some(next.clone());
         }
         Ok(())

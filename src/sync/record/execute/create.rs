@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Record, Report, Step, Withheld, failure};
+use super::{Boundary, Record, Report, Step, Withheld, failure};
 use crate::clients::ADVOWARE;
 use crate::clients::advoware::{self, Created};
 use crate::clients::espocrm::{Search, Where};
@@ -48,7 +48,7 @@ impl Step<'_> {
         match creation {
             Creation::Post { .. } if intent.as_ref().is_some_and(|it| it.digest != digest(mapping, &content)) => {
                 // It did not happen, and the record has another name by now: begin anew, with a search for that.
-                self.withdraw().await?;
+                self.withdraw(Boundary::IntentOutdated).await?;
                 Box::pin(self.create(record, None)).await
             }
             Creation::Post { known } => self.post(record, &content, known, tries).await,
@@ -134,7 +134,7 @@ impl Step<'_> {
             note: None,
             at: self.now(),
         };
-        self.remember(&pair, "").await?;
+        self.remember(Boundary::AdoptionStored, &pair, "").await?;
         let mut report = self.compare(record, &candidate.number, Some(pair)).await?;
         report.result = "adopted";
         Ok(report)
@@ -163,7 +163,8 @@ impl Step<'_> {
         );
         let snapshot = Snapshot { espocrm: content.clone(), advoware };
         let digest = digest(mapping, content);
-        self.settle(record, &candidate.number, version(mapping, &party), snapshot, &digest).await?;
+        let names = (Boundary::LinkStored, Boundary::LinkTold);
+        self.settle(names, record, &candidate.number, version(mapping, &party), snapshot, &digest).await?;
         report.number = Some(candidate.number);
         Ok(report)
     }
@@ -171,6 +172,7 @@ impl Step<'_> {
     /// Stores the pair, then EspoCRM's sync fields.
     async fn settle(
         &self,
+        (stored, told): (Boundary, Boundary),
         record: &Record,
         number: &str,
         row_id: Option<String>,
@@ -178,9 +180,9 @@ impl Step<'_> {
         digest: &str,
     ) -> Result<(), Failure> {
         let pair = Pair { number: number.to_owned(), row_id, snapshot: Some(snapshot), note: None, at: self.now() };
-        self.remember(&pair, digest).await?;
+        self.remember(stored, &pair, digest).await?;
         let attributes = status::clean(&self.sync.mapping, number, pair.row_id.as_deref(), self.now());
-        self.update_espocrm(record, &attributes).await.map(|_| ())
+        self.update_espocrm(told, record, &attributes).await.map(|_| ())
     }
 
     async fn post(
@@ -199,15 +201,16 @@ impl Step<'_> {
         }
         let fence = (self.run.fence.0.as_str(), self.run.fence.1.as_str());
         let intent = Intent { digest: digest(mapping, content), at: self.now(), body, known, tries: tries + 1 };
-        let written = self.sync.ledger.intend(fence, self.id, &intent).await.map_err(failure::ledger)?;
-        self.written(written, "")?;
+        let written = self.at(Boundary::IntentStored, self.sync.ledger.intend(fence, self.id, &intent)).await;
+        self.written(written.map_err(failure::ledger)?, "")?;
         self.run.check()?;
-        let created = match self.sync.advoware.post(&mapping.advoware.path, &intent.body).await {
+        let path = &mapping.advoware.path;
+        let created = match self.at(Boundary::PartyPosted, self.sync.advoware.post(path, &intent.body)).await {
             Ok(created) => created,
             Err(error) if error.effect_unknown() => return Err(self.unknown(&intent, &error)),
             Err(error) => {
                 // A clean refusal, or nothing was sent: the create did not happen.
-                self.withdraw().await?;
+                self.withdraw(Boundary::IntentWithdrawn).await?;
                 return Err(failure::advoware(&error));
             }
         };
@@ -215,10 +218,10 @@ impl Step<'_> {
     }
 
     /// Closes the record's intent: its create is known not to have happened.
-    async fn withdraw(&self) -> Result<(), Failure> {
+    async fn withdraw(&self, boundary: Boundary) -> Result<(), Failure> {
         let fence = (self.run.fence.0.as_str(), self.run.fence.1.as_str());
-        let written = self.sync.ledger.withdraw(fence, self.id).await.map_err(failure::ledger)?;
-        self.written(written, "")
+        let written = self.at(boundary, self.sync.ledger.withdraw(fence, self.id)).await;
+        self.written(written.map_err(failure::ledger)?, "")
     }
 
     async fn created(
@@ -247,13 +250,14 @@ impl Step<'_> {
                     let sent = mapping.from_advoware(&intent.body);
                     let snapshot = Some(Snapshot { espocrm: content.clone(), advoware: content.overlaid(&sent) });
                     let pair = Pair { number, row_id: None, snapshot, note: None, at: self.now() };
-                    self.remember(&pair, "").await?;
+                    self.remember(Boundary::NumberStored, &pair, "").await?;
                     return Err(why);
                 }
             },
         };
         let snapshot = Snapshot { espocrm: content.clone(), advoware: mapping.from_advoware(&party) };
-        self.settle(record, &number, version(mapping, &party), snapshot, "").await?;
+        let names = (Boundary::CreateStored, Boundary::CreateTold);
+        self.settle(names, record, &number, version(mapping, &party), snapshot, "").await?;
         let mut report = Report::new("created");
         report.number = Some(number);
         report.to_advoware = intent.body.keys().cloned().collect();

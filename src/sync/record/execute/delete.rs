@@ -1,6 +1,6 @@
 //! The record is gone at EspoCRM: the pair ends, and what it was is kept.
 
-use super::{Report, Step, failure};
+use super::{Boundary, Report, Step, failure};
 use crate::clients::ESPOCRM;
 use crate::clients::advoware;
 use crate::sync::ledger::{Dissolved, Pair, Written};
@@ -26,7 +26,8 @@ impl Step<'_> {
             }
             self.run.check()?;
             deletes = true;
-            match self.sync.advoware.delete(&self.sync.mapping.advoware.path, number).await {
+            let path = &self.sync.mapping.advoware.path;
+            match self.at(Boundary::PartyDeleted, self.sync.advoware.delete(path, number)).await {
                 Ok(()) | Err(advoware::Error::NotFound { .. }) => {
                     "deleted in EspoCRM and in Advoware".clone_into(&mut reason);
                 }
@@ -36,15 +37,21 @@ impl Step<'_> {
         if !deletes {
             self.run.asks_only(ESPOCRM);
         }
-        self.end_pair(number, reason).await?;
+        self.end_pair(Boundary::PairDissolved, number, reason).await?;
         Ok(report)
     }
 
     /// Ends what the ledger has of this record, and keeps what it was.
-    pub(super) async fn end_pair(&self, number: Option<String>, reason: String) -> Result<(), Failure> {
+    pub(super) async fn end_pair(
+        &self,
+        boundary: Boundary,
+        number: Option<String>,
+        reason: String,
+    ) -> Result<(), Failure> {
         let fence = (self.run.fence.0.as_str(), self.run.fence.1.as_str());
         let dissolved = Dissolved { number, at: self.now(), reason };
-        match self.sync.ledger.dissolve(fence, self.id, &dissolved).await.map_err(failure::ledger)? {
+        let ended = self.at(boundary, self.sync.ledger.dissolve(fence, self.id, &dissolved)).await;
+        match ended.map_err(failure::ledger)? {
             Written::Fenced => Err(Failure::LeaseLost),
             _ => Ok(()),
         }

@@ -2,6 +2,7 @@
 //!
 //! Before every write the lease is checked; after every effect the ledger is written before anything else happens.
 
+mod boundary;
 mod compare;
 mod create;
 mod delete;
@@ -11,11 +12,13 @@ mod report;
 mod trials;
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+pub use boundary::{Boundary, Halts, Place};
 pub(super) use failure::{advoware as advoware_failure, espocrm as espocrm_failure, ledger as ledger_failure};
 pub use report::{Report, Withheld};
 
@@ -25,7 +28,7 @@ use super::merge::Side;
 use super::route::{Route, route};
 use super::{status, trials as trying};
 use crate::clients::{advoware, espocrm};
-use crate::queue::{Job, Lane};
+use crate::queue::{Flow, Job, Lane, Queue};
 use crate::sync::ledger::{Ledger, Pair, Trials, Written};
 use crate::worker::{Failure, Run};
 
@@ -46,6 +49,22 @@ pub struct Sync {
     pub quiet: Duration,
     /// Whether nothing may be written to Advoware (`ADVOWARE_WRITE_PROTECTION`).
     pub write_protection: bool,
+    /// Stops of the crash matrix; none outside of tests.
+    pub halts: Halts,
+}
+
+/// Whether the outcome of the failure that a record tells of is stored: its retry, or its dead letter. Where it is not, the
+/// worker died after the report, and the next job has to fail in its place, even if it is only the echo of the report.
+async fn is_kept(job: &Job, run: &Run, queue: &Queue) -> Result<bool, Failure> {
+    if run.retry_due.is_some() {
+        return Ok(!run.redelivered);
+    }
+    // A job that has waited and whose time has come is no echo, although its first words came by webhook.
+    if job.has_waited() {
+        return Ok(false);
+    }
+    let since = if run.redelivered { job.enqueued_at } else { DateTime::UNIX_EPOCH };
+    queue.is_buried(Flow::Vmh, &run.fence.0, since).await.map_err(failure::ledger)
 }
 
 /// One run, with what every step of it needs.
@@ -58,14 +77,14 @@ struct Step<'a> {
 
 impl Sync {
     /// Brings one record in step.
-    pub async fn run(&self, job: &Job, run: &Run) -> Result<Report, Failure> {
+    pub async fn run(&self, job: &Job, run: &Run, queue: &Queue) -> Result<Report, Failure> {
         let step = Step { sync: self, run, id: &job.key };
         let record = step.read_espocrm().await?;
         let failed_before = record.as_ref().is_some_and(|record| status::says_failed(&self.mapping, record));
         let gone = record.is_none();
         let unannounced = record.as_ref().map(|it| Unannounced::before(&self.mapping, job, it, run.now()));
         if let Some(record) = &record {
-            self.skip_echo(job, run, record).await?;
+            self.skip_echo(job, run, queue, record).await?;
         }
         let known = self.ledger.read(&job.key).await.map_err(failure::ledger)?;
         let mut done = match (route(&self.mapping, record.as_ref(), known, self.quiet, run.now()), record) {
@@ -88,25 +107,38 @@ impl Sync {
         }
         self.mark_look(&job.key, &done, run).await?;
         done.drift = unannounced.unwrap_or_default().found(&done);
-        self.count_drift(&done.drift, run).await;
+        self.count_drift(&job.key, &done.drift, run).await;
         Ok(done)
+    }
+
+    /// Lets an effect happen under its name. No write of a run goes another way (`tests/it/walls.rs`).
+    fn at<'a, T: Send>(
+        &'a self,
+        boundary: Boundary,
+        key: &'a str,
+        effect: impl Future<Output = T> + Send + 'a,
+    ) -> impl Future<Output = T> + Send + 'a {
+        self.halts.at(boundary, key, effect)
     }
 
     /// Remembers that both sides of a record were seen, or that it is gone, so that sweeps know when to look again.
     async fn mark_look(&self, id: &str, done: &Report, run: &Run) -> Result<(), Failure> {
         let marked = match done.result {
-            "dissolved" | "gone" => self.ledger.unlooked(id).await,
-            result => self.ledger.looked(id, run.now(), !matches!(result, "unchanged" | "withheld")).await,
+            "dissolved" | "gone" => self.at(Boundary::LookEnded, id, self.ledger.unlooked(id)).await,
+            result => {
+                let changed = !matches!(result, "unchanged" | "withheld");
+                self.at(Boundary::LookMarked, id, self.ledger.looked(id, run.now(), changed)).await
+            }
         };
         marked.map_err(failure::ledger)
     }
 
     /// Counts differences that nobody announced. A count is no reason to do a run again.
-    async fn count_drift(&self, sides: &[Side], run: &Run) {
+    async fn count_drift(&self, id: &str, sides: &[Side], run: &Run) {
         for side in sides {
             let labels = [("entity", self.mapping.name.clone()), ("side", name(*side).to_owned())];
             metrics::counter!("advosync_drift_total", &labels).increment(1);
-            if let Err(error) = self.ledger.count_drift(*side, run.now()).await {
+            if let Err(error) = self.at(Boundary::DriftCounted, id, self.ledger.count_drift(*side, run.now())).await {
                 tracing::debug!(%error, "drift could not be counted in redis");
             }
         }
@@ -114,10 +146,11 @@ impl Sync {
 
     /// A run of a record has succeeded that had failed, or is gone.
     async fn forget_failures(&self, id: &str, done: &Report) -> Result<(), Failure> {
-        self.ledger.forget_failure(id).await.map_err(failure::ledger)?;
+        self.at(Boundary::FailureForgotten, id, self.ledger.forget_failure(id)).await.map_err(failure::ledger)?;
         // What was only held back is failed for good all the same.
         if done.withheld.is_none() {
-            self.ledger.forget_trials(&[id.to_owned()]).await.map_err(failure::ledger)?;
+            let ids = [id.to_owned()];
+            self.at(Boundary::TrialsForgotten, id, self.ledger.forget_trials(&ids)).await.map_err(failure::ledger)?;
         }
         Ok(())
     }
@@ -125,19 +158,16 @@ impl Sync {
     /// Our own report of a failure comes back as a webhook; acting on it would burn all attempts within seconds, or
     /// fail for good again and again. A sweep does not hurry a retry either. A person who asks does, and so does any
     /// change of the record.
-    async fn skip_echo(&self, job: &Job, run: &Run, record: &Record) -> Result<(), Failure> {
+    async fn skip_echo(&self, job: &Job, run: &Run, queue: &Queue, record: &Record) -> Result<(), Failure> {
         if trying::is_trial(job) {
             let superfluous = trying::superfluous(&self.mapping, record, run.retry_due.is_some());
             return superfluous.map_or(Ok(()), |reason| Err(Failure::Skip { reason }));
         }
         let seen = status::fingerprint(&self.mapping, record);
-        // A job that has waited and whose time has come is no echo, although its first words came by webhook. Nor is one
-        // whose worker died after the report and before the retry or the dead letter was stored.
-        let fresh = !run.redelivered && (run.retry_due.is_some() || !job.has_waited());
-        let echo = fresh
-            && job.source.as_deref() == Some("webhook")
+        let echo = job.source.as_deref() == Some("webhook")
             && status::says_failed(&self.mapping, record)
-            && self.ledger.failure(&job.key).await.map_err(failure::ledger)?.as_ref() == Some(&seen);
+            && self.ledger.failure(&job.key).await.map_err(failure::ledger)?.as_ref() == Some(&seen)
+            && is_kept(job, run, queue).await?;
         run.memorise(seen);
         match run.retry_due {
             Some(due) if echo || job.lane == Lane::Sweep => {
@@ -155,9 +185,11 @@ impl Sync {
     /// Writes on the record that a run failed. Whatever fails here is only logged: the job's own error counts.
     pub(super) async fn tell_failure(&self, job: &Job, run: &Run, message: &str, for_good: bool) {
         let entity = &self.mapping.espocrm.entity;
+        let id = job.key.as_str();
         let attributes = status::failed(&self.mapping, message, job.attempt(), for_good);
         if let Some(fingerprint) = run.memorised()
-            && let Err(error) = self.ledger.remember_failure(&job.key, fingerprint).await
+            && let Err(error) =
+                self.at(Boundary::FailureRemembered, id, self.ledger.remember_failure(id, fingerprint)).await
         {
             // Then the echo of the report costs an attempt; the report itself matters more.
             tracing::warn!(record = job.key, %error, "what failed could not be remembered");
@@ -165,24 +197,26 @@ impl Sync {
         if for_good {
             let begun = BTreeMap::from([(job.key.clone(), Trials::since(run.now()))]);
             // Without it they begin when the next sweep sees the record.
-            if let Err(error) = self.ledger.remember_trials(&begun).await {
+            if let Err(error) = self.at(Boundary::TrialsBegun, id, self.ledger.remember_trials(&begun)).await {
                 tracing::debug!(record = job.key, %error, "the time of trials could not be remembered");
             }
         }
-        match self.espocrm.update(entity, &job.key, &attributes, None).await {
+        match self.at(Boundary::FailureTold, id, self.espocrm.update(entity, id, &attributes, None)).await {
             Ok(_) => {}
             // There is nobody to tell.
             Err(espocrm::Error::RecordMissing { .. }) => return,
             Err(error) => tracing::warn!(record = job.key, %error, "the failure could not be written to the record"),
         }
         if for_good {
-            if let Err(error) = self.ledger.unlooked(&job.key).await {
+            if let Err(error) = self.at(Boundary::LookDropped, id, self.ledger.unlooked(id)).await {
                 tracing::debug!(record = job.key, %error, "a record that failed for good will be looked at once more");
             }
             let note = format!(
                 "Der Abgleich mit Advoware ist endgültig gescheitert und wartet auf eine Entscheidung:\n{message}"
             );
-            if let Err(error) = self.espocrm.note_on_record(entity, &job.key, &note).await {
+            if let Err(error) =
+                self.at(Boundary::FailureNoted, id, self.espocrm.note_on_record(entity, id, &note)).await
+            {
                 tracing::warn!(record = job.key, %error, "the note about a failure could not be written");
             }
         }
@@ -208,18 +242,35 @@ impl Step<'_> {
             .map_err(|error| failure::advoware(&error))
     }
 
+    /// [`Sync::at`], for this record.
+    fn at<'b, T: Send>(
+        &'b self,
+        boundary: Boundary,
+        effect: impl Future<Output = T> + Send + 'b,
+    ) -> impl Future<Output = T> + Send + 'b {
+        self.sync.at(boundary, self.id, effect)
+    }
+
     /// Writes EspoCRM's sync fields, and whatever flows there with them, in one call.
-    async fn update_espocrm(&self, current: &Record, attributes: &Record) -> Result<Record, Failure> {
+    async fn update_espocrm(
+        &self,
+        boundary: Boundary,
+        current: &Record,
+        attributes: &Record,
+    ) -> Result<Record, Failure> {
         self.run.check()?;
         let entity = &self.sync.mapping.espocrm.entity;
         let version = current.get("versionNumber").and_then(serde_json::Value::as_u64);
-        self.sync.espocrm.update(entity, self.id, attributes, version).await.map_err(|error| failure::espocrm(&error))
+        self.at(boundary, self.sync.espocrm.update(entity, self.id, attributes, version))
+            .await
+            .map_err(|error| failure::espocrm(&error))
     }
 
     /// Stores a pair under the lease. `digest`: see [`Ledger::pair`].
-    async fn remember(&self, pair: &Pair, digest: &str) -> Result<(), Failure> {
+    async fn remember(&self, boundary: Boundary, pair: &Pair, digest: &str) -> Result<(), Failure> {
         let fence = (self.run.fence.0.as_str(), self.run.fence.1.as_str());
-        match self.sync.ledger.pair(fence, self.id, pair, digest).await.map_err(failure::ledger)? {
+        let stored = self.at(boundary, self.sync.ledger.pair(fence, self.id, pair, digest)).await;
+        match stored.map_err(failure::ledger)? {
             // A new link was to a party that nobody had a moment ago.
             Written::Taken(other) if !digest.is_empty() => Err(failure::overtaken(&other)),
             written => self.written(written, &pair.number),

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Sync, espocrm_failure, failure};
+use super::{Boundary, Sync, espocrm_failure, failure};
 use crate::clients::espocrm::{Search, Where};
 use crate::queue::{Batch, Lane, Queue, QueueError, RecordAction, Topic};
 use crate::sync::record::status::FOR_GOOD;
@@ -11,10 +11,10 @@ use crate::worker::Failure;
 
 impl Sync {
     /// Queues a trial of every record that has failed for good and is due for one; answers how many. A trial is counted
-    /// before it is queued: whoever dies in between costs the record one, and never gives it a second one that day.
+    /// before it is queued: whoever dies in between costs the record one, and never gives it a second one that day. `key`: of the sweep's job.
     ///
     /// With write protection there are none: they would end well without having tried anything.
-    pub async fn sweep_trials(&self, queue: &Queue, now: DateTime<Utc>) -> Result<usize, Failure> {
+    pub async fn sweep_trials(&self, key: &str, queue: &Queue, now: DateTime<Utc>) -> Result<usize, Failure> {
         let sweep = &self.mapping.sweep;
         if sweep.trials == 0 || self.write_protection {
             return Ok(0);
@@ -27,12 +27,16 @@ impl Sync {
             // An answer that does not go on would never end.
             let Some(last) = ids.last().filter(|last| **last > after).cloned() else { break };
             let picked = pick(&ids, &known, sweep, now);
-            self.ledger.remember_trials(&picked.new).await.map_err(failure::ledger)?;
-            self.ledger.remember_trials(&picked.due).await.map_err(failure::ledger)?;
+            self.at(Boundary::TrialsSeen, key, self.ledger.remember_trials(&picked.new))
+                .await
+                .map_err(failure::ledger)?;
+            self.at(Boundary::TrialsCounted, key, self.ledger.remember_trials(&picked.due))
+                .await
+                .map_err(failure::ledger)?;
             let due: Vec<String> = picked.due.into_keys().collect();
             let topic = Topic::record(&self.mapping.name, RecordAction::SyncCheck);
             let batch = Batch { payload: Some(PAYLOAD), ..Batch::new(topic, Lane::Sweep, &due, SOURCE) };
-            queued += queue.enqueue(&batch).await.map_err(away)?.new.len();
+            queued += self.at(Boundary::TrialsQueued, key, queue.enqueue(&batch)).await.map_err(away)?.new.len();
             let full = ids.len() >= usize::from(size);
             all.extend(ids);
             if !full {
@@ -40,7 +44,8 @@ impl Sync {
             }
             after = last;
         }
-        self.ledger.forget_trials(&outdated(&known, &all, now)).await.map_err(failure::ledger)?;
+        let outdated = outdated(&known, &all, now);
+        self.at(Boundary::TrialsOutdated, key, self.ledger.forget_trials(&outdated)).await.map_err(failure::ledger)?;
         Ok(queued)
     }
 

@@ -49,20 +49,20 @@ impl Sync {
         let sweeper = Sweeper { sync: self, queue, run };
         match everything::asked_for(job.payload.as_deref()) {
             Some(asked) => sweeper.everything(asked).await,
-            None => sweeper.ordinary().await,
+            None => sweeper.ordinary(&job.key).await,
         }
     }
 }
 
 impl Sweeper<'_> {
-    async fn ordinary(&self) -> Result<Success, Failure> {
+    async fn ordinary(&self, key: &str) -> Result<Success, Failure> {
         let now = self.run.started_at;
         let mut swept = self.sync.ledger.swept().await.map_err(ledger_failure)?;
         let pace = Pace::new(&self.sync.mapping.sweep, swept.at, now);
         swept.at = Some(now);
         self.sync.ledger.forget_looks_after(now + SHORTEST).await.map_err(ledger_failure)?;
         let unclean = self.unclean(&pace).await?;
-        let trials = self.sync.sweep_trials(self.queue, now).await?;
+        let trials = self.sync.sweep_trials(key, self.queue, now).await?;
         let list = self.list(&pace, &mut swept).await?;
         let walked = self.walk(&pace, &mut swept).await?;
         let single = self.single(&pace, &swept).await?;
