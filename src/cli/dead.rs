@@ -59,12 +59,31 @@ pub enum DeadCommand {
     },
     /// Run them again from the first attempt
     Replay(ReplayArgs),
+    /// Say which party a record is that no rule can match, or that it is a new one; without a choice, show the candidates
+    Decide(DecideArgs),
     /// Throw them away
     Discard {
         /// The jobs' ids in the dead-letter stream
         #[arg(required = true, value_name = "ID")]
         ids: Vec<String>,
     },
+}
+
+/// `dead decide`.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("choice").args(["this", "create"]))]
+pub struct DecideArgs {
+    /// The job's id in the dead-letter stream
+    pub id: String,
+    /// The record is the party with this number
+    #[arg(long, value_name = "NUMBER")]
+    pub this: Option<String>,
+    /// The record is none of the candidates: create it in Advoware
+    #[arg(long)]
+    pub create: bool,
+    /// Wait until the job that carries it out has ended
+    #[arg(long, requires = "choice")]
+    pub wait: bool,
 }
 
 /// `dead replay`: exactly one way to choose.

@@ -92,6 +92,9 @@ Examples:
   advosync dead replay --since 2h                 everything that died in the last two hours
   advosync dead replay --topic calendar_sync_employee
   advosync dead replay --from 1780000000000-0 --to 1780000360000-0
+  advosync dead decide 1780000000000-0             a record that several parties fit (code needs_person): both sides by side
+  advosync dead decide 1780000000000-0 --this 100007        it is this one
+  advosync dead decide 1780000000000-0 --create --wait      it is none of them: create it
   advosync dead discard 1780000000000-0           for good: the job is not run again
 
 Ids are looked for in both flows. An id that is not there stops the whole command: nothing is done. A range includes \

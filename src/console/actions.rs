@@ -17,6 +17,9 @@ use crate::queue::{Flow, Selection};
 pub(super) struct Sent {
     #[serde(default)]
     form_key: String,
+    /// What a person decided, where a form asks for that.
+    #[serde(default)]
+    pub(super) decision: String,
 }
 
 /// A form as it arrives; one that cannot be read is one without a key.

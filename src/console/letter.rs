@@ -49,6 +49,9 @@ fn render(console: &Console, visitor: &Visitor, letter: &DeadLetter) -> Markup {
             @if let Some(code) = &letter.code { strong { (code) } ": " }
             (letter.error.as_deref().unwrap_or("no error is noted"))
         }
+        @if super::candidates::asks_about(letter).is_some() && !letter.resolved {
+            p { a href=(format!("{address}/candidates")) { "Look at both sides and decide" } }
+        }
         @if is_job {
             form.inline method="post" action=(format!("{address}/replay")) {
                 (frame::form_key(console, visitor))

@@ -21,6 +21,7 @@ const SHORT: usize = 160;
 pub(super) enum Done {
     Replayed,
     Discarded,
+    Decided,
 }
 
 #[derive(Default, Deserialize)]
@@ -60,6 +61,7 @@ fn render(console: &Console, letters: &[DeadLetter], done: Option<Done>) -> Mark
     html! {
         @match done {
             Some(Done::Replayed) => p.note { "The job is queued again, at its first attempt." },
+            Some(Done::Decided) => p.note { "The decision is queued; the letter is settled once it is carried out." },
             Some(Done::Discarded) => p.note { "The dead letter was thrown away." },
             None => {}
         }

@@ -5,6 +5,7 @@
 
 mod access;
 mod actions;
+mod candidates;
 mod frame;
 mod guard;
 mod letter;
@@ -69,6 +70,8 @@ pub fn router(options: Options) -> Router {
         .route("/console/", get(overview::show))
         .route("/console/dead", get(letters::show))
         .route("/console/dead/{flow}/{id}", get(letter::show))
+        .route("/console/dead/{flow}/{id}/candidates", get(candidates::show))
+        .route("/console/dead/{flow}/{id}/decide", post(candidates::decide))
         .route("/console/dead/{flow}/{id}/replay", post(actions::replay))
         .route("/console/dead/{flow}/{id}/discard", post(actions::discard))
         .route("/console/sign-out", post(sign_in::leave))

@@ -6,6 +6,7 @@ use super::*;
 use crate::ingress::around;
 use crate::ingress::testing::{Answer, Redis, request, send, stream};
 use crate::queue::{Flow, Lane};
+use crate::sync::record::decision::Decision;
 
 const BROWSER: (&str, &str) = ("accept", "text/html,*/*");
 
@@ -200,4 +201,57 @@ async fn without_redis_a_page_says_so() {
     }
     redis.resume().await;
     assert_eq!(get(&routes, "/console").await.status, 200);
+}
+
+/// A letter about a record that two parties fit.
+async fn bury_question(redis: &Redis) -> String {
+    let fields = ["topic", "vmh.beteiligte.create", "key", "abc", "error", "several parties", "code", "needs_person"];
+    redis.command(&[&["XADD", &(stream(Flow::Vmh, Lane::First) + ":dead"), "*"], &fields[..]].concat()).await
+}
+
+#[tokio::test]
+async fn a_person_sees_both_sides_and_decides() {
+    let redis = Redis::start().await;
+    let routes = routes(&redis, None);
+    let id = bury_question(&redis).await;
+    let address = format!("/console/dead/vmh/{id}");
+    assert!(get(&routes, &address).await.body.contains(&format!("{address}/candidates")));
+    let other = bury(&redis, "other").await;
+    assert_eq!(get(&routes, &format!("/console/dead/vmh/{other}/candidates")).await.status, 404);
+    // What a worker would answer.
+    let topic = crate::queue::Topic::Inspect { entity: "beteiligte".into() };
+    let answer = serde_json::json!({
+        "espocrm": { "name": "Muster", "vorname": null },
+        "candidates": [
+            { "number": "17", "advoware": { "name": "Muster", "plz": "<b>10115</b>" }, "owner": null },
+            { "number": "18", "advoware": { "name": "Muster" }, "owner": "xyz" },
+        ],
+        "would": { "ask_a_person": "several parties in Advoware have the same name" },
+    });
+    redis.queue().leave_inspection(&topic, "abc", &answer.to_string()).await.unwrap();
+    let page = get(&routes, &format!("{address}/candidates")).await.body;
+    for text in ["Advoware 17", "&lt;b&gt;10115", "several parties in Advoware", "xyz", "None of them: create it"] {
+        assert!(page.contains(text), "{text}: {page}");
+    }
+    assert_eq!(page.matches("This one").count(), 1, "18 belongs to another record: {page}");
+    let asked: usize = redis.command(&["XLEN", &stream(Flow::Vmh, Lane::First)]).await;
+    let decide = format!("{address}/decide");
+    assert_eq!(post(&routes, &decide, &[], "decision=17".to_owned()).await.status, 403);
+    let key = form_key(&page);
+    assert_eq!(post(&routes, &decide, &[], format!("form_key={key}")).await.status, 400);
+    for (decision, means) in [("17", Decision::This("17".into())), ("create", Decision::Create)] {
+        let answer = post(&routes, &decide, &[], format!("form_key={key}&decision={decision}")).await;
+        assert_eq!(
+            (answer.status, &answer.headers["location"]),
+            (303.try_into().unwrap(), &"/console/dead?done=decided".parse().unwrap())
+        );
+        let entries: Vec<(String, Vec<String>)> =
+            redis.command(&["XREVRANGE", &stream(Flow::Vmh, Lane::First), "+", "-", "COUNT", "1"]).await;
+        let fields = &entries[0].1;
+        let at = fields.iter().position(|field| field == "payload").unwrap();
+        assert_eq!(Decision::of(Some(&fields[at + 1])), Some(means));
+        assert!(fields.contains(&"vmh.beteiligte.sync_check".to_owned()) && fields.contains(&"abc".to_owned()));
+    }
+    let now: usize = redis.command(&["XLEN", &stream(Flow::Vmh, Lane::First)]).await;
+    assert_eq!(now - asked, 2);
 }

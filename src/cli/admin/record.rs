@@ -75,6 +75,16 @@ fn failed(record: Record<'_>, how: &str, error: &str) -> Report {
 }
 
 async fn inspect(parts: &Parts, record: Record<'_>) -> Result<Report> {
+    let answer = explained(parts, record.entity, record.id).await?;
+    Ok(said(format!("{answer:#}")))
+}
+
+/// What a worker says of a record: both sides, the last agreement, what a run would do. Writes nothing.
+///
+/// # Errors
+/// No worker answers, or the record cannot be looked at.
+pub(super) async fn explained(parts: &Parts, entity: &str, id: &str) -> Result<Value> {
+    let record = Record { entity, id };
     let topic = Topic::Inspect { entity: record.entity.to_owned() };
     let mut waiter = parts.queue.waiter(topic.clone(), record.id).await?;
     enqueue(parts, topic.clone(), record).await?;
@@ -87,8 +97,7 @@ async fn inspect(parts: &Parts, record: Record<'_>) -> Result<Report> {
             Some(Ended::Done { .. }) | None => {}
         }
         if let Some(answer) = parts.queue.take_inspection(&topic, record.id).await? {
-            let answer: Value = serde_json::from_str(&answer)?;
-            return Ok(said(format!("{answer:#}")));
+            return Ok(serde_json::from_str(&answer)?);
         }
         tokio::time::sleep(INSPECT_EVERY).await;
     }

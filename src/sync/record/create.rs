@@ -104,7 +104,8 @@ pub fn recover(mapping: &Mapping, intent: &Intent, candidates: Option<Vec<Candid
 }
 
 /// Whether a party shows what the POST sent. What it does not show says nothing.
-fn echoes(mapping: &Mapping, intent: &Intent, shown: &Content) -> bool {
+#[must_use]
+pub fn echoes(mapping: &Mapping, intent: &Intent, shown: &Content) -> bool {
     let sent = mapping.from_advoware(&intent.body);
     mapping.fields.iter().all(|field| {
         let (sent, shown) = (sent.get(&field.advoware), shown.get(&field.advoware));

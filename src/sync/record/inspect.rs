@@ -3,13 +3,15 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
+use super::create::{Creation, first, recover};
 use super::execute::{Sync, advoware_failure, espocrm_failure, ledger_failure};
+use super::normal::Content;
 use super::plan::{Both, plan};
 use super::route::{Route, route};
 use super::trials;
 use crate::clients::espocrm;
 use crate::queue::{Job, Queue};
-use crate::sync::ledger::{Known, Trials};
+use crate::sync::ledger::{Intent, Known, Trials};
 use crate::worker::{Failure, Run, Success};
 
 impl Sync {
@@ -47,8 +49,10 @@ impl Sync {
             (Route::Wait(left), _) => json!({ "wait_seconds": left.as_secs() }),
             (Route::Dissolve(Some(_)), _) => json!({ "dissolve": true }),
             (Route::Create | Route::Recover(_), Some(record)) => {
-                let again = matches!(way, Route::Recover(_));
-                json!({ "create": mapping.new_advoware(&mapping.from_espocrm(record)), "after_looking_for_an_interrupted_one": again })
+                let content = mapping.from_espocrm(record);
+                let (would, candidates) = self.would_create(id, &content, intent.as_ref()).await?;
+                answer["candidates"] = candidates;
+                would
             }
             (Route::Compare { number, pair }, Some(record)) => {
                 let party = self
@@ -75,5 +79,33 @@ impl Sync {
         };
         answer["would"] = would;
         Ok(answer)
+    }
+
+    /// What a run would do about a record without a counterpart, and the parties that it could be, with their owners.
+    async fn would_create(
+        &self,
+        id: &str,
+        content: &Content,
+        intent: Option<&Intent>,
+    ) -> Result<(Value, Value), Failure> {
+        let mapping = &self.mapping;
+        let wanted = intent.map_or_else(|| content.clone(), |intent| self.sent(intent, content));
+        let found = self.search(&wanted).await?;
+        let candidates: Vec<Value> = found
+            .iter()
+            .flatten()
+            .map(|it| json!({ "number": it.number, "advoware": it.content, "owner": it.owner }))
+            .collect();
+        let creation = match intent {
+            Some(intent) => recover(mapping, intent, found),
+            None => first(id, found.unwrap_or_default()),
+        };
+        let would = match creation {
+            Creation::Post { .. } => json!({ "create": mapping.new_advoware(content) }),
+            Creation::Link(candidate) => json!({ "link": candidate.number }),
+            Creation::Adopt(candidate) => json!({ "adopt": candidate.number }),
+            Creation::Ask { why, numbers } => json!({ "ask_a_person": why, "between": numbers }),
+        };
+        Ok((would, json!(candidates)))
     }
 }

@@ -10,6 +10,7 @@ pub mod convert;
 mod convert_date;
 mod convert_phone;
 pub mod create;
+pub mod decision;
 pub mod drift;
 pub mod execute;
 pub mod handler;

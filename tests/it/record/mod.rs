@@ -7,6 +7,7 @@ mod check;
 mod conflict;
 mod crash;
 mod create;
+mod decide;
 mod delete;
 mod drain;
 mod drift;

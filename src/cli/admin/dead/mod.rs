@@ -1,5 +1,6 @@
 //! `advosync dead`: looks at dead letters, replays and discards them.
 
+mod decide;
 mod replay;
 mod show;
 
@@ -25,6 +26,7 @@ pub(super) async fn run(parts: &Parts, args: &DeadArgs) -> Result<Report> {
         DeadCommand::List => dead.list().await,
         DeadCommand::Show { id } => dead.show(id).await,
         DeadCommand::Replay(which) => dead.replay(which).await,
+        DeadCommand::Decide(choice) => dead.decide(choice).await,
         DeadCommand::Discard { ids } => dead.discard(ids).await,
     }
 }

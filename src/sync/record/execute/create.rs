@@ -2,12 +2,13 @@
 
 use serde_json::Value;
 
-use super::{Boundary, Record, Report, Step, Withheld, failure};
+use super::{Boundary, Record, Report, Step, Sync, Withheld, failure};
 use crate::clients::ADVOWARE;
 use crate::clients::advoware::{self, Created};
 use crate::clients::espocrm::{Search, Where};
 use crate::sync::ledger::{Import, Intent, Pair, Progress, Written};
-use crate::sync::record::create::{Candidate, Creation, candidates, digest, first, recover};
+use crate::sync::record::create::{Candidate, Creation, candidates, digest, echoes, first, recover};
+use crate::sync::record::decision::{Decided, decide};
 use crate::sync::record::import::reservation;
 use crate::sync::record::mapping::Field;
 use crate::sync::record::merge::Snapshot;
@@ -39,11 +40,17 @@ impl Step<'_> {
             });
         }
         // What was sent then is looked for, even if the record has changed since.
-        let wanted = intent.as_ref().map_or_else(|| content.clone(), |intent| self.sent(intent, &content));
-        let found = self.search(&wanted).await?;
-        let (creation, tries) = match &intent {
-            Some(intent) => (recover(mapping, intent, found), intent.tries),
-            None => (first(self.id, found.unwrap_or_default()), 0),
+        let wanted = intent.as_ref().map_or_else(|| content.clone(), |intent| self.sync.sent(intent, &content));
+        let found = self.sync.search(&wanted).await?;
+        let known = found.iter().flatten().map(|candidate| candidate.number.clone()).collect();
+        let tries = intent.as_ref().map_or(0, |intent| intent.tries);
+        let creation = match &intent {
+            Some(intent) => recover(mapping, intent, found),
+            None => first(self.id, found.unwrap_or_default()),
+        };
+        let creation = match decide(creation, self.decision.as_ref(), known) {
+            Decided::ByRule(creation) => creation,
+            Decided::This(number) => self.chosen(&number, intent.as_ref()).await?,
         };
         match creation {
             Creation::Post { .. } if intent.as_ref().is_some_and(|it| it.digest != digest(mapping, &content)) => {
@@ -60,7 +67,7 @@ impl Step<'_> {
             Creation::Ask { why, numbers } => Err(Failure::Final {
                 code: "needs_person",
                 message: format!(
-                    "{} {}: {why}{}. Enter the right number in {} in EspoCRM, or remove the doubles in Advoware, then sync it again",
+                    "{} {}: {why}{}. Decide with `advosync dead decide`, or enter the right number in {} in EspoCRM, or remove the doubles in Advoware and sync it again",
                     mapping.name,
                     self.id,
                     if numbers.is_empty() { String::new() } else { format!(" ({})", numbers.join(", ")) },
@@ -70,9 +77,25 @@ impl Step<'_> {
         }
     }
 
-    /// The content that an intent's body carries, with what the record says about fields that a body leaves out.
-    fn sent(&self, intent: &Intent, content: &Content) -> Content {
+    /// The party that a person says the record is. It was made by the create that was interrupted, if it shows what that sent.
+    async fn chosen(&self, number: &str, intent: Option<&Intent>) -> Result<Creation, Failure> {
         let mapping = &self.sync.mapping;
+        if let Some(owner) = self.other_owner(number).await? {
+            self.written(Written::Taken(owner), number)?;
+        }
+        let record = self.read_advoware(number).await?;
+        let content = mapping.from_advoware(&record);
+        let ours = intent
+            .is_some_and(|intent| !intent.known.iter().any(|it| it == number) && echoes(mapping, intent, &content));
+        let candidate = Box::new(Candidate { number: number.to_owned(), record, content, owner: None });
+        Ok(if ours { Creation::Adopt(candidate) } else { Creation::Link(candidate) })
+    }
+}
+
+impl Sync {
+    /// The content that an intent's body carries, with what the record says about fields that a body leaves out.
+    pub(in crate::sync::record) fn sent(&self, intent: &Intent, content: &Content) -> Content {
+        let mapping = &self.mapping;
         let sent = mapping.from_advoware(&intent.body);
         let mut wanted = content.overlaid(&sent);
         for field in &mapping.fields {
@@ -84,11 +107,11 @@ impl Step<'_> {
     }
 
     /// Records in Advoware with equal search keys; `None` where none can be searched for.
-    async fn search(&self, wanted: &Content) -> Result<Option<Vec<Candidate>>, Failure> {
-        let mapping = &self.sync.mapping;
+    pub(in crate::sync::record) async fn search(&self, wanted: &Content) -> Result<Option<Vec<Candidate>>, Failure> {
+        let mapping = &self.mapping;
         let Some(query) = mapping.search_query(wanted) else { return Ok(None) };
         let query: Vec<(&str, &str)> = query.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let found = match self.sync.advoware.list(&mapping.advoware.path, &query).await {
+        let found = match self.advoware.list(&mapping.advoware.path, &query).await {
             Ok(found) => found,
             // No such list here: nothing can be concluded from finding nothing.
             Err(advoware::Error::NotFound { .. }) => return Ok(None),
@@ -96,13 +119,15 @@ impl Step<'_> {
         };
         let mut all = candidates(mapping, wanted, found);
         let numbers: Vec<String> = all.iter().map(|candidate| candidate.number.clone()).collect();
-        let owners = self.sync.ledger.owners(&numbers).await.map_err(failure::ledger)?;
+        let owners = self.ledger.owners(&numbers).await.map_err(failure::ledger)?;
         for (candidate, owner) in all.iter_mut().zip(owners) {
             candidate.owner = owner;
         }
         Ok(Some(all))
     }
+}
 
+impl Step<'_> {
     /// A link must not take a party away from another EspoCRM record that the ledger has forgotten.
     async fn check_unlinked(&self, number: &str) -> Result<(), Failure> {
         let ends = &self.sync.mapping.espocrm;

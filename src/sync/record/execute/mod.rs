@@ -22,6 +22,7 @@ pub use boundary::{Boundary, Halts, Place};
 pub(super) use failure::{advoware as advoware_failure, espocrm as espocrm_failure, ledger as ledger_failure};
 pub use report::{Report, Withheld};
 
+use super::decision::Decision;
 use super::drift::{Unannounced, name};
 use super::mapping::Mapping;
 use super::merge::Side;
@@ -73,12 +74,15 @@ struct Step<'a> {
     run: &'a Run,
     /// EspoCRM's id.
     id: &'a str,
+    /// What a person decided where the rules would ask.
+    decision: Option<Decision>,
 }
 
 impl Sync {
     /// Brings one record in step.
     pub async fn run(&self, job: &Job, run: &Run, queue: &Queue) -> Result<Report, Failure> {
-        let step = Step { sync: self, run, id: &job.key };
+        let decision = Decision::of(job.payload.as_deref());
+        let step = Step { sync: self, run, id: &job.key, decision };
         let record = step.read_espocrm().await?;
         let failed_before = record.as_ref().is_some_and(|record| status::says_failed(&self.mapping, record));
         let gone = record.is_none();
