@@ -121,7 +121,7 @@ boundaries! {
     /// The run has failed for good. Without it trials begin when the next sweep sees the record.
     TrialsBegun: Redis,
     /// The failure is remembered. The job is still with the worker that died, so it runs once more as the same attempt
-    /// and writes the same; its echo is no reason not to.
+    /// and writes the same. The echo of the report is taken for one only if a retry or a dead letter is stored.
     FailureTold: Espocrm,
     /// The record says that it has failed for good. With the mark a sweep would look once more.
     LookDropped: Redis,
