@@ -6,7 +6,6 @@ use super::*;
 use crate::ingress::around;
 use crate::ingress::testing::{Answer, Redis, request, send, stream};
 use crate::queue::{Flow, Lane};
-use crate::sync::record::decision::Decision;
 
 const BROWSER: (&str, &str) = ("accept", "text/html,*/*");
 
@@ -239,7 +238,8 @@ async fn a_person_sees_both_sides_and_decides() {
     assert_eq!(post(&routes, &decide, &[], "decision=17".to_owned()).await.status, 403);
     let key = form_key(&page);
     assert_eq!(post(&routes, &decide, &[], format!("form_key={key}")).await.status, 400);
-    for (decision, means) in [("17", Decision::This("17".into())), ("create", Decision::Create)] {
+    // As `sync::record::decision` reads it.
+    for (decision, payload) in [("17", r#"{"decision":{"this":"17"}}"#), ("create", r#"{"decision":"create"}"#)] {
         let answer = post(&routes, &decide, &[], format!("form_key={key}&decision={decision}")).await;
         assert_eq!(
             (answer.status, &answer.headers["location"]),
@@ -249,7 +249,7 @@ async fn a_person_sees_both_sides_and_decides() {
             redis.command(&["XREVRANGE", &stream(Flow::Vmh, Lane::First), "+", "-", "COUNT", "1"]).await;
         let fields = &entries[0].1;
         let at = fields.iter().position(|field| field == "payload").unwrap();
-        assert_eq!(Decision::of(Some(&fields[at + 1])), Some(means));
+        assert_eq!(fields[at + 1], payload);
         assert!(fields.contains(&"vmh.beteiligte.sync_check".to_owned()) && fields.contains(&"abc".to_owned()));
     }
     let now: usize = redis.command(&["XLEN", &stream(Flow::Vmh, Lane::First)]).await;

@@ -67,8 +67,13 @@ mod tests {
 
     #[test]
     fn a_payload_says_what_was_decided_or_nothing() {
-        for decision in [Decision::This("100007".into()), Decision::Create] {
-            assert_eq!(Decision::of(Some(&decision.payload())), Some(decision));
+        // The console spells them by itself: it knows nothing of the sync.
+        for (decision, payload) in [
+            (Decision::This("17".into()), r#"{"decision":{"this":"17"}}"#),
+            (Decision::Create, r#"{"decision":"create"}"#),
+        ] {
+            assert_eq!(decision.payload(), payload);
+            assert_eq!(Decision::of(Some(payload)), Some(decision));
         }
         assert_eq!(Decision::of(Some(r#"{"decision":{"this":17}}"#)), Some(Decision::This("17".into())));
         for other in [
