@@ -73,7 +73,7 @@ fn shown(field: Option<&Field>, value: Option<&str>) -> String {
     let day = NaiveDate::parse_from_str(value, "%Y-%m-%d").ok();
     match day.filter(|_| field.is_some_and(|field| field.convert == Conversion::Date)) {
         Some(day) => quoted(&day.format("%d.%m.%Y").to_string()),
-        None => quoted(value),
+        None => quoted(field.map_or(value, |field| field.convert.espocrm_text(value))),
     }
 }
 

@@ -8,6 +8,7 @@
 pub mod compare;
 pub mod convert;
 mod convert_date;
+mod convert_enum;
 mod convert_phone;
 pub mod create;
 pub mod drift;

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::convert::Unreadable;
 use super::mapping::{Field, Mapping, Source};
+use super::merge::Side;
 
 /// Canonical field name → text or blank. Serialises as a plain object (`{"name":"Muster","vorname":null}`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,9 +92,9 @@ impl Content {
     }
 
     /// Reads one attribute of a record.
-    fn read(&mut self, field: &Field, record: &Map<String, Value>, attribute: &str) {
+    fn read(&mut self, side: Side, field: &Field, record: &Map<String, Value>, attribute: &str) {
         let Some(value) = record.get(attribute) else { return };
-        match field.convert.read(value) {
+        match field.convert.read(side, value) {
             Ok(text) => drop(self.values.insert(field.advoware.clone(), text)),
             Err(unreadable) => self.report(Problem { field: field.advoware.clone(), unreadable }),
         }
@@ -136,7 +137,7 @@ impl Mapping {
         let mut content = Content::default();
         for field in &self.fields {
             if let Source::Attribute(attribute) = &field.source {
-                content.read(field, record, attribute);
+                content.read(Side::Espocrm, field, record, attribute);
             }
         }
         if let Some(person) = &self.person {
@@ -150,7 +151,7 @@ impl Mapping {
     pub fn from_advoware(&self, record: &Map<String, Value>) -> Content {
         let mut content = Content::default();
         for field in &self.fields {
-            content.read(field, record, &field.advoware);
+            content.read(Side::Advoware, field, record, &field.advoware);
         }
         content
     }

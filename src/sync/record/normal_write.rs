@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::mapping::{Mapping, Source};
+use super::merge::Side;
 use super::normal::{Content, Seen};
 
 /// What to PUT to EspoCRM.
@@ -53,9 +54,9 @@ impl Mapping {
             let value = match new {
                 Seen::Absent => continue,
                 Seen::Blank => Value::Null,
-                Seen::Value(text) => field.convert.write(text, existing),
+                Seen::Value(text) => field.convert.write_advoware(text, existing),
             };
-            let old = existing.and_then(|value| field.convert.read(value).ok());
+            let old = existing.and_then(|value| field.convert.read(Side::Advoware, value).ok());
             let unchanged = old.is_some_and(|old| field.same(old.as_deref().map_or(Seen::Blank, Seen::Value), new));
             if !unchanged {
                 whole.insert(name.clone(), value);
@@ -119,7 +120,7 @@ impl Mapping {
                 let (field, value) = (field.advoware.clone(), text.to_owned());
                 write.unwritable.push(Unwritable { field, value, reason });
             } else {
-                write.attributes.insert(attribute.clone(), field.convert.write(text, current.get(attribute)));
+                write.attributes.insert(attribute.clone(), field.convert.write_espocrm(text, current.get(attribute)));
             }
         }
         write

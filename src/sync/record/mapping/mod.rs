@@ -6,12 +6,14 @@
 mod check;
 mod fault;
 mod import;
+mod keys;
 mod load;
 mod parse;
 mod reader;
 mod search;
 #[cfg(test)]
 mod tests;
+mod values;
 
 pub use fault::MappingFault;
 pub use import::Import;

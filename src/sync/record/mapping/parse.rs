@@ -7,7 +7,7 @@ use super::import::{self, Asked};
 use super::reader::{Located, Reader, Section};
 use super::{
     AdvowareEnd, Direction, EspocrmEnd, Field, Mapping, MappingFault, OnDelete, Person, Search, SearchKey, Source,
-    Sweep,
+    Sweep, keys, values,
 };
 use crate::sync::record::convert::Conversion;
 
@@ -57,9 +57,7 @@ pub(super) fn parse(file: &str, source: &str) -> Result<(Mapping, Lines), Vec<Ma
 }
 
 fn read(reader: &mut Reader<'_>, root: &Section<'_>) -> (Mapping, Parts) {
-    let known =
-        ["name", "on_delete", "import", "espocrm", "advoware", "person", "field", "search", "sweep", "import_filter"];
-    reader.only(root, &known);
+    reader.only(root, keys::ROOT);
     let name = reader.text(root, "name");
     let on_delete = reader.choice(root, "on_delete", &ON_DELETE);
     let mut parts = Parts {
@@ -87,7 +85,7 @@ fn read(reader: &mut Reader<'_>, root: &Section<'_>) -> (Mapping, Parts) {
 
 fn espocrm(reader: &mut Reader<'_>, root: &Section<'_>, parts: &mut Parts) -> EspocrmEnd {
     let section = reader.section(root, "espocrm");
-    reader.only(&section, &["entity", "link", "row_id", "status", "last_sync", "error", "retries"]);
+    reader.only(&section, keys::ESPOCRM);
     parts.entity = reader.text(&section, "entity");
     let mut attribute = |key| {
         let found = reader.text(&section, key);
@@ -107,7 +105,7 @@ fn espocrm(reader: &mut Reader<'_>, root: &Section<'_>, parts: &mut Parts) -> Es
 
 fn advoware(reader: &mut Reader<'_>, root: &Section<'_>, parts: &mut Parts) -> AdvowareEnd {
     let section = reader.section(root, "advoware");
-    reader.only(&section, &["path", "id", "version", "modified"]);
+    reader.only(&section, keys::ADVOWARE);
     parts.path = reader.text(&section, "path");
     let id = reader.text(&section, "id");
     let version = reader.text(&section, "version");
@@ -123,11 +121,11 @@ fn advoware(reader: &mut Reader<'_>, root: &Section<'_>, parts: &mut Parts) -> A
 
 fn person(reader: &mut Reader<'_>, root: &Section<'_>, parts: &mut Parts) -> Option<Person> {
     let section = reader.optional_section(root, "person")?;
-    reader.only(&section, &["espocrm", "advoware"]);
+    reader.only(&section, keys::PERSON);
     let espocrm = reader.section(&section, "espocrm");
-    reader.only(&espocrm, &["first", "last", "company"]);
+    reader.only(&espocrm, keys::PERSON_ESPOCRM);
     let advoware = reader.section(&section, "advoware");
-    reader.only(&advoware, &["first", "name"]);
+    reader.only(&advoware, keys::PERSON_ADVOWARE);
     let ours = ["first", "last", "company"].map(|key| reader.text(&espocrm, key));
     let theirs = ["first", "name"].map(|key| reader.text(&advoware, key));
     parts.espocrm_uses.extend(ours.iter().map(Use::of));
@@ -149,7 +147,7 @@ fn person(reader: &mut Reader<'_>, root: &Section<'_>, parts: &mut Parts) -> Opt
 }
 
 fn field(reader: &mut Reader<'_>, section: &Section<'_>, parts: &mut Parts) {
-    reader.only(section, &["espocrm", "advoware", "label", "convert", "direction", "required"]);
+    reader.only(section, keys::FIELD);
     let espocrm = reader.text(section, "espocrm");
     let advoware = reader.text(section, "advoware");
     parts.espocrm_uses.push(Use::of(&espocrm));
@@ -160,7 +158,7 @@ fn field(reader: &mut Reader<'_>, section: &Section<'_>, parts: &mut Parts) {
         source: Source::Attribute(espocrm.value),
         advoware: advoware.value,
         label,
-        convert: reader.choice(section, "convert", &Conversion::NAMES),
+        convert: values::conversion(reader, section),
         direction: reader.choice(section, "direction", &DIRECTIONS),
         required: reader.flag(section, "required"),
     };
@@ -169,7 +167,7 @@ fn field(reader: &mut Reader<'_>, section: &Section<'_>, parts: &mut Parts) {
 
 fn search(reader: &mut Reader<'_>, root: &Section<'_>, parts: &mut Parts) -> Search {
     let Some(section) = reader.optional_section(root, "search") else { return Search::default() };
-    reader.only(&section, &["keys", "unless_different"]);
+    reader.only(&section, keys::SEARCH);
     let table = reader.section(&section, "keys");
     let mut keys = Vec::new();
     for (field, parameter) in reader.texts(&table) {
@@ -184,7 +182,7 @@ fn search(reader: &mut Reader<'_>, root: &Section<'_>, parts: &mut Parts) -> Sea
 fn sweep(reader: &mut Reader<'_>, root: &Section<'_>) -> Sweep {
     let defaults = Sweep { recheck_hours: 24, looks_per_hour: 600, list: true, page: 200, trial_hours: 24, trials: 7 };
     let Some(section) = reader.optional_section(root, "sweep") else { return defaults };
-    reader.only(&section, &["recheck_hours", "looks_per_hour", "list", "page", "trial_hours", "trials"]);
+    reader.only(&section, keys::SWEEP);
     Sweep {
         recheck_hours: reader.number(&section, "recheck_hours", 1..=8760, defaults.recheck_hours),
         looks_per_hour: reader.number(&section, "looks_per_hour", 0..=1_000_000, defaults.looks_per_hour),

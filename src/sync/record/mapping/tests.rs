@@ -1,5 +1,6 @@
 use std::fs;
 
+use serde_json::json;
 use tempfile::TempDir;
 
 use super::parse::parse;
@@ -175,6 +176,67 @@ fn importing_needs_a_filter_and_search_keys() {
 
 fn shipped_import(source: &str) -> Option<Import> {
     parse("x.toml", source).expect("valid").0.import
+}
+
+/// The shipped file with this for `convert = "date"` in line 32.
+fn with_date_as(lines: &str) -> Result<Mapping, Vec<String>> {
+    let source = SHIPPED.replacen("convert = \"date\"", lines, 1);
+    let shown = |faults: Vec<MappingFault>| faults.iter().map(ToString::to_string).collect();
+    parse("x.toml", &source).map(|(mapping, _)| mapping).map_err(shown)
+}
+
+#[test]
+fn a_table_of_values_is_one_to_one() {
+    let refused = |lines: &str, expected: &str| {
+        let faults = with_date_as(lines).expect_err(lines);
+        assert!(faults.len() == 1 && faults[0].starts_with(expected), "{lines}: {faults:#?}");
+    };
+    let table = |rows: &str| format!("convert = \"enum\"\nvalues = {{ {rows} }}");
+    refused("convert = \"enum\"", "x.toml:29: `field.values`: missing (table)");
+    refused("values = { a = 1 }", "x.toml:32: `field.values`: has no effect without `convert = \"enum\"`");
+    refused("convert = \"enum\"\nvalues = 5", "x.toml:33: `field.values`: must be a table, not integer");
+    refused(&table(""), "x.toml:33: `field.values`: is empty");
+    refused(&table("a = 1, b = \"1\""), "x.toml:33: `field.values.b`: Advoware's `1` stands in line 33 already");
+    refused(&table("a = 1, \" a\" = 2"), "x.toml:33: `field.values. a`: EspoCRM's `a` stands in line 33 already");
+    refused(&table("a = \" \""), "x.toml:33: `field.values.a`: must not be blank");
+    refused(&table("\"\" = 0"), "x.toml:33: `field.values.`: must not be blank");
+    refused(
+        &table("a = 1.5"),
+        "x.toml:33: `field.values.a`: must be a string, a whole number, true or false, not float",
+    );
+    refused(&table("a = 1, a = 2"), "x.toml:33: not valid TOML: duplicate key");
+    let lines = "convert = \"enum\"\n[field.values]\nMandant = 1\nGegner = true\nMandat = 1";
+    refused(lines, "x.toml:36: `field.values.Mandat`: Advoware's `1` stands in line 34 already");
+
+    let mapping = with_date_as(&table("Mandant = 1, Ja = true, Zeuge = \" Z\"")).expect("valid");
+    let Conversion::Enum(read) = &mapping.fields[2].convert else { panic!("{:?}", mapping.fields[2]) };
+    let rows: Vec<_> =
+        read.rows().iter().map(|row| (row.espocrm.as_str(), row.canonical.as_str(), &row.advoware)).collect();
+    assert_eq!(rows, [("Mandant", "1", &json!(1)), ("Ja", "true", &json!(true)), ("Zeuge", "Z", &json!("Z"))]);
+}
+
+#[test]
+fn an_unknown_value_is_absent_and_told_and_a_search_speaks_each_side_s_language() {
+    let source = SHIPPED.replacen("convert = \"date\"", "convert = \"enum\"\nvalues = { Eins = 1, Zwei = 2 }", 1);
+    let source = source.replacen("keys = {", "keys = { geburtsdatum = \"art\",", 1);
+    let mapping = parse("x.toml", &source).expect("valid").0;
+    let record = |value: serde_json::Value| value.as_object().expect("an object").clone();
+    let ours = mapping.from_espocrm(&record(json!({"dateOfBirth": "Zwei", "firmenname": "X", "firstName": null})));
+    assert_eq!(ours.get("geburtsdatum").text(), Some("2"));
+    assert!(mapping.search_query(&ours).expect("keys").contains(&("art", "2".to_owned())));
+    let listed = mapping.espocrm_search(&ours);
+    assert!(listed.contains(&vec![("dateOfBirth".to_owned(), "Zwei".to_owned())]), "{listed:?}");
+    let odd = mapping.from_espocrm(&record(json!({"dateOfBirth": "Drei"})));
+    assert!(!odd.get("geburtsdatum").is_known());
+    assert_eq!(odd.problems().len(), 1);
+    let theirs = mapping.from_advoware(&record(json!({"geburtsdatum": 3})));
+    assert!(!theirs.get("geburtsdatum").is_known());
+    // What is written has Advoware's type, and the other way EspoCRM's word.
+    let mut whole = record(json!({"geburtsdatum": 1, "andere": 3}));
+    mapping.write_advoware(&ours, &mut whole);
+    assert_eq!(whole["geburtsdatum"], json!(2));
+    let write = mapping.write_espocrm(&mapping.from_advoware(&record(json!({"geburtsdatum": 1}))), &record(json!({})));
+    assert_eq!(write.attributes["dateOfBirth"], json!("Eins"));
 }
 
 #[test]
