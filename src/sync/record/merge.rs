@@ -72,6 +72,8 @@ pub struct Blocked {
 pub enum BlockReason {
     /// The mapping lets this field flow the other way only.
     Direction,
+    /// Advoware would ignore it silently.
+    ReadOnly,
     /// A required field is never written blank.
     Required,
     /// EspoCRM would refuse the value, and with it the whole PUT.
@@ -243,6 +245,7 @@ pub(super) fn settle(decisions: &[Decision<'_>]) -> Merged {
         let value = decision.value(winner);
         let refused = value.text().and_then(|text| field.convert.espocrm_refuses(text));
         let reason = match (winner, refused) {
+            _ if !may_flow(winner) && field.read_only => Some(BlockReason::ReadOnly),
             _ if !may_flow(winner) => Some(BlockReason::Direction),
             _ if field.required && value == Seen::Blank => Some(BlockReason::Required),
             _ if field.is_name() && leaves_blank(winner) => Some(BlockReason::Required),

@@ -58,6 +58,7 @@ fn blocked(mapping: &Mapping, blocked: &Blocked) -> String {
     };
     let why = match blocked.reason {
         BlockReason::Direction => "dieses Feld wird nur in der anderen Richtung abgeglichen",
+        BlockReason::ReadOnly => "Advoware lässt dieses Feld nicht ändern",
         BlockReason::Required => "ein Name oder Pflichtfeld darf nicht leer werden",
         BlockReason::Refused(_) => "EspoCRM nimmt diesen Wert nicht an",
     };

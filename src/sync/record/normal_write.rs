@@ -64,7 +64,8 @@ impl Mapping {
         }
     }
 
-    /// The body that creates an Advoware record: everything filled that may flow there.
+    /// The body that creates an Advoware record: everything filled that may flow there, and the mapping's defaults for the
+    /// rest.
     #[must_use]
     pub fn new_advoware(&self, content: &Content) -> Map<String, Value> {
         let mut filled = Content::default();
@@ -75,6 +76,9 @@ impl Mapping {
         }
         let mut body = Map::new();
         self.write_advoware(&filled, &mut body);
+        for (name, value) in &self.defaults {
+            body.entry(name.as_str()).or_insert_with(|| value.clone());
+        }
         body
     }
 

@@ -153,7 +153,12 @@ impl Step<'_> {
     }
 
     /// Writes the note that is owed. A note that EspoCRM refuses is given up with a warning: the sync itself is done.
-    async fn pay_note(&self, next: &mut Pair, stored: &mut Option<Pair>, report: &mut Report) -> Result<(), Failure> {
+    pub(super) async fn pay_note(
+        &self,
+        next: &mut Pair,
+        stored: &mut Option<Pair>,
+        report: &mut Report,
+    ) -> Result<(), Failure> {
         let Some(note) = next.note.clone() else { return Ok(()) };
         self.run.check()?;
         let entity = &self.sync.mapping.espocrm.entity;

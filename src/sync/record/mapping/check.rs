@@ -1,5 +1,6 @@
 //! What must hold across the sections of one mapping file.
 
+use super::defaults;
 use super::parse::Parts;
 use super::reader::{Located, Reader};
 use super::{Direction, Field};
@@ -51,6 +52,10 @@ pub(super) fn across(reader: &mut Reader<'_>, parts: &Parts) {
     for (field, _) in &parts.import.filter {
         attribute_form(reader, &Use::of(field));
     }
+    for (field, _) in &parts.defaults {
+        attribute_form(reader, &Use::of(field));
+    }
+    defaults::check(reader, parts);
     parts.import.check(reader, !parts.search_keys.is_empty());
 }
 

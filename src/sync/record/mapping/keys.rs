@@ -18,6 +18,7 @@ pub(super) const ROOT: Table = Table {
         "field",
         "search",
         "sweep",
+        "create",
         "import_filter",
     ],
 };
@@ -28,7 +29,9 @@ pub(super) const PERSON: Table = Table { keys: &["espocrm", "advoware"] };
 pub(super) const PERSON_ESPOCRM: Table = Table { keys: &["first", "last", "company"] };
 pub(super) const PERSON_ADVOWARE: Table = Table { keys: &["first", "name"] };
 pub(super) const FIELD: Table =
-    Table { keys: &["espocrm", "advoware", "label", "convert", "values", "direction", "required"] };
+    Table { keys: &["espocrm", "advoware", "label", "convert", "values", "direction", "required", "read_only"] };
 pub(super) const SEARCH: Table = Table { keys: &["keys", "unless_different"] };
 pub(super) const SWEEP: Table =
     Table { keys: &["recheck_hours", "looks_per_hour", "list", "page", "trial_hours", "trials"] };
+
+pub(super) const CREATE: Table = Table { keys: &["advoware"] };

@@ -4,6 +4,7 @@
 //! `docs/mapping.md` is the page for people who write such a file.
 
 mod check;
+mod defaults;
 mod fault;
 mod import;
 mod keys;
@@ -18,6 +19,8 @@ mod values;
 pub use fault::MappingFault;
 pub use import::Import;
 pub use load::{DEFAULT_FOLDER, Mappings};
+
+use serde_json::Value;
 
 use super::convert::Conversion;
 
@@ -42,6 +45,8 @@ pub struct Mapping {
     pub sweep: Sweep,
     /// Which records that only Advoware has are created in EspoCRM; `None`: they stay there.
     pub import: Option<Import>,
+    /// What a new Advoware record gets besides the values of EspoCRM: Advoware's field, mapped or not, and its value.
+    pub defaults: Vec<(String, Value)>,
 }
 
 /// EspoCRM's entity and the names of its sync fields (seed 004).
@@ -106,6 +111,9 @@ pub struct Field {
     pub direction: Direction,
     /// A required field is never written blank, on either side.
     pub required: bool,
+    /// Advoware ignores what is written to it: only its own value flows, so `direction` is [`Direction::ToEspocrm`], and
+    /// people are told why.
+    pub read_only: bool,
 }
 
 /// Where EspoCRM keeps a field.

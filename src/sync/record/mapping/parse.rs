@@ -1,5 +1,6 @@
 //! One mapping file → one [`Mapping`], or all of its faults.
 
+use serde_json::Value;
 use toml::de::DeTable;
 
 use super::check::{self, Use};
@@ -7,7 +8,7 @@ use super::import::{self, Asked};
 use super::reader::{Located, Reader, Section};
 use super::{
     AdvowareEnd, Direction, EspocrmEnd, Field, Mapping, MappingFault, OnDelete, Person, Search, SearchKey, Source,
-    Sweep, keys, values,
+    Sweep, defaults, keys, values,
 };
 use crate::sync::record::convert::Conversion;
 
@@ -22,10 +23,12 @@ pub(super) struct Parts {
     pub(super) entity: Located<String>,
     pub(super) espocrm_uses: Vec<Use>,
     pub(super) advoware_uses: Vec<Use>,
+    pub(super) advoware_own: Vec<String>,
     pub(super) fields: Vec<Field>,
     pub(super) search_keys: Vec<Located<String>>,
     pub(super) unless_different: Vec<Located<String>>,
     pub(super) import: Asked,
+    pub(super) defaults: Vec<(Located<String>, Option<Value>)>,
 }
 
 /// Lines that faults between files point at.
@@ -66,10 +69,12 @@ fn read(reader: &mut Reader<'_>, root: &Section<'_>) -> (Mapping, Parts) {
         entity: name.clone(),
         espocrm_uses: Vec::new(),
         advoware_uses: Vec::new(),
+        advoware_own: Vec::new(),
         fields: Vec::new(),
         search_keys: Vec::new(),
         unless_different: Vec::new(),
         import: import::read(reader, root),
+        defaults: defaults::read(reader, root),
     };
     let espocrm = espocrm(reader, root, &mut parts);
     let advoware = advoware(reader, root, &mut parts);
@@ -79,8 +84,8 @@ fn read(reader: &mut Reader<'_>, root: &Section<'_>) -> (Mapping, Parts) {
     }
     let search = search(reader, root, &mut parts);
     let sweep = sweep(reader, root);
-    let (fields, import) = (parts.fields.clone(), parts.import.import());
-    (Mapping { name: name.value, espocrm, advoware, person, fields, search, on_delete, sweep, import }, parts)
+    let (fields, import, defaults) = (parts.fields.clone(), parts.import.import(), defaults::typed(&parts.defaults));
+    (Mapping { name: name.value, espocrm, advoware, person, fields, search, on_delete, sweep, import, defaults }, parts)
 }
 
 fn espocrm(reader: &mut Reader<'_>, root: &Section<'_>, parts: &mut Parts) -> EspocrmEnd {
@@ -110,7 +115,9 @@ fn advoware(reader: &mut Reader<'_>, root: &Section<'_>, parts: &mut Parts) -> A
     let id = reader.text(&section, "id");
     let version = reader.text(&section, "version");
     let modified = reader.optional_text(&section, "modified");
-    parts.advoware_uses.extend([&id, &version].into_iter().chain(modified.as_ref()).map(Use::of));
+    let own = || [&id, &version].into_iter().chain(modified.as_ref());
+    parts.advoware_uses.extend(own().map(Use::of));
+    parts.advoware_own.extend(own().map(|found| found.value.clone()));
     AdvowareEnd {
         path: parts.path.value.clone(),
         id: id.value,
@@ -139,6 +146,7 @@ fn person(reader: &mut Reader<'_>, root: &Section<'_>, parts: &mut Parts) -> Opt
         convert: Conversion::Text,
         direction: Direction::Both,
         required,
+        read_only: false,
     };
     // EspoCRM requires a last name and Advoware a name: blanking one is never carried over.
     parts.fields.push(name_field(Source::Name, &advoware_name, true));
@@ -154,13 +162,27 @@ fn field(reader: &mut Reader<'_>, section: &Section<'_>, parts: &mut Parts) {
     parts.advoware_uses.push(Use::of(&advoware));
     let label =
         reader.optional_text(section, "label").map_or_else(|| capitalised(&advoware.value), |found| found.value);
+    let read_only = reader.flag(section, "read_only");
+    let mut direction = reader.choice(section, "direction", &DIRECTIONS);
+    if read_only && direction == Direction::ToAdvoware {
+        let at = section.at("read_only").unwrap_or_default();
+        reader.fault(
+            at,
+            section.key("read_only"),
+            "nothing could flow: Advoware would ignore what this direction brings",
+        );
+    }
+    if read_only {
+        direction = Direction::ToEspocrm;
+    }
     let field = Field {
         source: Source::Attribute(espocrm.value),
         advoware: advoware.value,
         label,
         convert: values::conversion(reader, section),
-        direction: reader.choice(section, "direction", &DIRECTIONS),
+        direction,
         required: reader.flag(section, "required"),
+        read_only,
     };
     parts.fields.push(field);
 }

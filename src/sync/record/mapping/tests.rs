@@ -5,6 +5,7 @@ use tempfile::TempDir;
 
 use super::parse::parse;
 use super::*;
+use crate::sync::record::merge::{Snapshot, merge};
 
 const SHIPPED: &str = include_str!("../../../../mappings/beteiligte.toml");
 
@@ -216,11 +217,82 @@ fn a_table_of_values_is_one_to_one() {
 }
 
 #[test]
+fn a_read_only_field_flows_one_way_and_says_why() {
+    let mapping = with_date_as("read_only = true").expect("valid");
+    assert_eq!((mapping.fields[2].direction, mapping.fields[2].read_only), (Direction::ToEspocrm, true));
+    let faults = with_date_as("direction = \"to_advoware\"\nread_only = true").expect_err("nothing flows");
+    assert!(
+        faults.len() == 1 && faults[0].starts_with("x.toml:33: `field.read_only`: nothing could flow"),
+        "{faults:?}"
+    );
+}
+
+/// The shipped file with these defaults of new records, in line 65.
+fn with_defaults(defaults: &str) -> Result<Mapping, Vec<MappingFault>> {
+    let source = SHIPPED.replacen("[sweep]", &format!("[create]\nadvoware = {{ {defaults} }}\n[sweep]"), 1);
+    parse("x.toml", &source).map(|(mapping, _)| mapping)
+}
+
+#[test]
+fn a_default_must_be_something_that_advoware_can_take() {
+    for (defaults, expected) in [
+        ("rowId = \"x\"", "x.toml:65: `create.advoware.rowId`: `rowId` is given by Advoware"),
+        ("betNr = 1", "x.toml:65: `create.advoware.betNr`: `betNr` is given by Advoware"),
+        ("name = \"x\"", "x.toml:65: `create.advoware.name`: `name` belongs to the person or company rule"),
+        ("geburtsdatum = \"morgen\"", "x.toml:65: `create.advoware.geburtsdatum`: `morgen`: not a date"),
+        ("art = \" \"", "x.toml:65: `create.advoware.art`: must not be blank"),
+        ("art = []", "x.toml:65: `create.advoware.art`: must be a string, a whole number, true or false, not array"),
+        ("\"a b\" = 1", "x.toml:65: `create.advoware.a b`: `a b` is no attribute name"),
+    ] {
+        let faults: Vec<_> = with_defaults(defaults).expect_err(defaults).iter().map(ToString::to_string).collect();
+        assert!(faults.len() == 1 && faults[0].starts_with(expected), "{defaults}: {faults:#?}");
+    }
+    check("[sweep]", "[create]\nart = 1\n[create.advoware]\n[sweep]", "x.toml:65: `create.art`: unknown key");
+    check("[sweep]", "[create]\n[sweep]", "x.toml:64: `create.advoware`: missing (table)");
+}
+
+#[test]
+fn a_new_record_gets_defaults_for_what_is_blank_and_the_first_status_takes_them_back() {
+    let mapping = with_defaults("art = 7, anrede = \"Firma\", rechtsform = \"GmbH\"").expect("valid");
+    let record = |value: Value| value.as_object().expect("an object").clone();
+    let ours =
+        record(json!({"firstName": null, "lastName": null, "firmenname": "X", "anrede": null, "rechtsform": "AG"}));
+    let body = mapping.new_advoware(&mapping.from_espocrm(&ours));
+    assert_eq!(body, record(json!({"name": "X", "art": 7, "anrede": "Firma", "rechtsform": "AG"})));
+    let theirs = record(json!({"name": "X", "vorname": null, "art": "7", "anrede": "Firma", "rechtsform": "AG"}));
+    assert!(mapping.shows_defaults(&body, &theirs));
+    assert!(mapping.shows_defaults(&body, &record(json!({"name": "X"}))), "what is not shown says nothing");
+    assert!(!mapping.shows_defaults(&body, &record(json!({"art": 8}))));
+    assert_eq!(mapping.defaults_for_espocrm(&body, &ours, &theirs), record(json!({"anrede": "Firma"})));
+    // A run that dies before that write is made good by the next one; neither a conflict nor a blank comes of it.
+    let both = Snapshot { espocrm: mapping.from_espocrm(&ours), advoware: mapping.from_advoware(&theirs) };
+    let merged = merge(&mapping, &mapping.agreed(&body, both.clone()), &both.espocrm, &both.advoware);
+    assert_eq!(merged.to_espocrm.get("anrede").text(), Some("Firma"));
+    assert!(merged.to_advoware.is_empty() && merged.conflicts.is_empty() && merged.replaced.is_empty(), "{merged:?}");
+    // The record of an interrupted create is taken for what was sent, which EspoCRM never had.
+    let adopted = Snapshot { espocrm: both.advoware.clone(), advoware: both.advoware.clone() };
+    let merged = merge(&mapping, &mapping.agreed(&body, adopted), &both.espocrm, &both.advoware);
+    assert!(merged.to_advoware.is_empty(), "{merged:?}");
+}
+
+#[test]
+fn a_required_field_with_a_default_is_not_missing() {
+    let source = SHIPPED.replacen("espocrm = \"anrede\"", "espocrm = \"anrede\"\nrequired = true", 1);
+    let with = source.replacen("[sweep]", "[create]\nadvoware = { anrede = \"Firma\" }\n[sweep]", 1);
+    for (source, missing) in [(source, 1), (with, 0)] {
+        let mapping = parse("x.toml", &source).expect("valid").0;
+        let ours = json!({"firstName": null, "firmenname": "X", "anrede": null});
+        let content = mapping.from_espocrm(ours.as_object().expect("an object"));
+        assert_eq!(mapping.missing_for_advoware(&content).len(), missing);
+    }
+}
+
+#[test]
 fn an_unknown_value_is_absent_and_told_and_a_search_speaks_each_side_s_language() {
     let source = SHIPPED.replacen("convert = \"date\"", "convert = \"enum\"\nvalues = { Eins = 1, Zwei = 2 }", 1);
     let source = source.replacen("keys = {", "keys = { geburtsdatum = \"art\",", 1);
     let mapping = parse("x.toml", &source).expect("valid").0;
-    let record = |value: serde_json::Value| value.as_object().expect("an object").clone();
+    let record = |value: Value| value.as_object().expect("an object").clone();
     let ours = mapping.from_espocrm(&record(json!({"dateOfBirth": "Zwei", "firmenname": "X", "firstName": null})));
     assert_eq!(ours.get("geburtsdatum").text(), Some("2"));
     assert!(mapping.search_query(&ours).expect("keys").contains(&("art", "2".to_owned())));
@@ -325,7 +397,7 @@ fn another_entity_needs_no_more_than_its_file() {
     let ours = serde_json::json!({"name": " Muster ./. Meier ", "advowareId": 7});
     let content = mapping.from_espocrm(ours.as_object().expect("an object"));
     let body = mapping.new_advoware(&content);
-    assert_eq!(serde_json::Value::Object(body), serde_json::json!({"kurzrubrum": "Muster ./. Meier"}));
+    assert_eq!(Value::Object(body), serde_json::json!({"kurzrubrum": "Muster ./. Meier"}));
     assert_eq!(mapping.search_query(&content), None, "no search keys, so an interrupted create needs a person");
     assert!(!mapping.same_search_keys(&content, &content));
 }
