@@ -19,6 +19,7 @@ mod lost_answers;
 mod many;
 mod odd_answers;
 mod outage;
+mod second;
 mod sign_in;
 mod storm;
 mod sweep;

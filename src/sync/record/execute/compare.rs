@@ -175,7 +175,7 @@ impl Step<'_> {
         self.remember_if_new(stored, next).await
     }
 
-    async fn remember_if_new(&self, stored: &mut Option<Pair>, next: &Pair) -> Result<(), Failure> {
+    pub(super) async fn remember_if_new(&self, stored: &mut Option<Pair>, next: &Pair) -> Result<(), Failure> {
         let same = stored.as_ref().is_some_and(|stored| {
             stored.number == next.number
                 && stored.row_id == next.row_id

@@ -181,11 +181,11 @@ impl Step<'_> {
     }
 
     /// Stores the pair, then EspoCRM's sync fields, and with them the defaults of a new party.
-    async fn settle(&self, record: &Record, pair: &Pair, digest: &str, defaults: Record) -> Result<(), Failure> {
+    async fn settle(&self, record: &Record, pair: &Pair, digest: &str, defaults: Record) -> Result<Record, Failure> {
         self.remember(pair, digest).await?;
         let mut attributes = defaults;
         attributes.extend(status::clean(&self.sync.mapping, &pair.number, pair.row_id.as_deref(), self.now()));
-        self.update_espocrm(record, &attributes).await.map(|_| ())
+        self.update_espocrm(record, &attributes).await
     }
 
     async fn post(
@@ -260,16 +260,18 @@ impl Step<'_> {
                 }
             },
         };
-        let snapshot = Snapshot { espocrm: content.clone(), advoware: mapping.from_advoware(&party) };
-        let snapshot = mapping.agreed(&intent.body, snapshot);
-        let mut pair = Pair { note, ..self.pair(&number, version(mapping, &party), snapshot) };
+        let advoware = mapping.from_advoware(&party);
+        let open = mapping.agreed(&intent.body, Snapshot { espocrm: content.clone(), advoware: advoware.clone() });
+        let mut pair = Pair { note, ..self.pair(&number, version(mapping, &party), open.clone()) };
+        let mut stored = Some(pair.clone());
         let defaults = mapping.defaults_for_espocrm(&intent.body, record, &party);
-        self.settle(record, &pair, "", defaults).await?;
+        let answered = self.settle(record, &pair, "", defaults).await?;
+        pair.snapshot = Some(mapping.settled(&intent.body, &open, &advoware, &mapping.from_espocrm(&answered)));
+        self.remember_if_new(&mut stored, &pair).await?;
         let mut report = Report::new("created");
         report.number = Some(number);
         report.to_advoware = intent.body.keys().cloned().collect();
         report.blocked = stays.iter().map(blocked).collect();
-        let mut stored = Some(pair.clone());
         self.pay_note(&mut pair, &mut stored, &mut report).await?;
         Ok(report)
     }

@@ -84,13 +84,34 @@ impl Mapping {
         })
     }
 
-    /// What both sides agreed on when a record was created with this body. A mapped field whose value is the default was
-    /// never EspoCRM's to agree on: it is left open, and the next comparison fills EspoCRM's blank with it.
+    /// What both sides agreed on when a record was created with this body, and EspoCRM does not have the defaults yet: a
+    /// mapped field whose value is the default is left open, and should nothing else come, the next comparison fills
+    /// EspoCRM's blank with it. One that does not flow to EspoCRM stays blank there.
     #[must_use]
     pub fn agreed(&self, body: &Map<String, Value>, mut snapshot: Snapshot) -> Snapshot {
         for field in self.defaulted(body) {
-            snapshot.espocrm.set(&field.advoware, Seen::Absent);
-            snapshot.advoware.set(&field.advoware, Seen::Absent);
+            let open = field.may_flow_to_espocrm();
+            snapshot.espocrm.set(&field.advoware, if open { Seen::Absent } else { Seen::Blank });
+            if open {
+                snapshot.advoware.set(&field.advoware, Seen::Absent);
+            }
+        }
+        snapshot
+    }
+
+    /// [`Mapping::agreed`], once EspoCRM has answered with the defaults in it: an edit from now on is one.
+    #[must_use]
+    pub fn settled(
+        &self,
+        body: &Map<String, Value>,
+        open: &Snapshot,
+        advoware: &Content,
+        espocrm: &Content,
+    ) -> Snapshot {
+        let mut snapshot = open.clone();
+        for field in self.defaulted(body).filter(|field| field.may_flow_to_espocrm()) {
+            snapshot.espocrm.set(&field.advoware, espocrm.get(&field.advoware));
+            snapshot.advoware.set(&field.advoware, advoware.get(&field.advoware));
         }
         snapshot
     }

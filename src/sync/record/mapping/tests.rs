@@ -269,6 +269,15 @@ fn a_new_record_gets_defaults_for_what_is_blank_and_the_first_status_takes_them_
     let merged = merge(&mapping, &mapping.agreed(&body, both.clone()), &both.espocrm, &both.advoware);
     assert_eq!(merged.to_espocrm.get("anrede").text(), Some("Firma"));
     assert!(merged.to_advoware.is_empty() && merged.conflicts.is_empty() && merged.replaced.is_empty(), "{merged:?}");
+    // Once EspoCRM has it, an edit there is an edit.
+    let with = |word: &str| {
+        let mut record = ours.clone();
+        record.insert("anrede".to_owned(), json!(word));
+        mapping.from_espocrm(&record)
+    };
+    let settled = mapping.settled(&body, &mapping.agreed(&body, both.clone()), &both.advoware, &with("Firma"));
+    let merged = merge(&mapping, &settled, &with("Kanzlei"), &both.advoware);
+    assert_eq!((merged.to_advoware.get("anrede").text(), merged.conflicts.len()), (Some("Kanzlei"), 0));
     // The record of an interrupted create is taken for what was sent, which EspoCRM never had.
     let adopted = Snapshot { espocrm: both.advoware.clone(), advoware: both.advoware.clone() };
     let merged = merge(&mapping, &mapping.agreed(&body, adopted), &both.espocrm, &both.advoware);
