@@ -11,6 +11,7 @@ mod keys;
 mod load;
 mod parse;
 mod reader;
+mod samples;
 mod search;
 #[cfg(test)]
 mod tests;
@@ -18,7 +19,8 @@ mod values;
 
 pub use fault::MappingFault;
 pub use import::Import;
-pub use load::{DEFAULT_FOLDER, Mappings};
+pub use load::{Checked, DEFAULT_FOLDER, Mappings};
+pub use samples::Trip;
 
 use serde_json::Value;
 
