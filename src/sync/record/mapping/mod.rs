@@ -12,6 +12,8 @@ mod load;
 mod parse;
 mod reader;
 mod samples;
+#[cfg(test)]
+mod schema_tests;
 mod search;
 #[cfg(test)]
 mod tests;

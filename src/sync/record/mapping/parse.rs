@@ -12,9 +12,9 @@ use super::{
 };
 use crate::sync::record::convert::Conversion;
 
-const DIRECTIONS: [(&str, Direction); 3] =
+pub(super) const DIRECTIONS: [(&str, Direction); 3] =
     [("both", Direction::Both), ("to_advoware", Direction::ToAdvoware), ("to_espocrm", Direction::ToEspocrm)];
-const ON_DELETE: [(&str, OnDelete); 2] = [("keep", OnDelete::Keep), ("delete", OnDelete::Delete)];
+pub(super) const ON_DELETE: [(&str, OnDelete); 2] = [("keep", OnDelete::Keep), ("delete", OnDelete::Delete)];
 
 /// What was read, with the names that the checks across sections need.
 pub(super) struct Parts {
