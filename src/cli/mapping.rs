@@ -152,7 +152,7 @@ mod tests {
         let said = run(&args(&shipped(), false));
         assert_eq!(said.exit, 0, "{}", said.stdout);
         assert!(said.stdout.lines().all(|line| line.starts_with("ok ")), "{}", said.stdout);
-        assert_eq!(said.stdout.lines().count(), 2 + 8 + 6);
+        assert_eq!(said.stdout.lines().count(), 2 + 8 + 7);
         for words in [
             "aktenzeichen <- az: text, read-only in Advoware",
             "rechtsgebiet <-> referat: enum, 10 on create",
@@ -164,7 +164,7 @@ mod tests {
         }
         let json: Value = serde_json::from_str(&run(&args(&shipped(), true)).stdout).unwrap();
         assert_eq!((&json["ok"], &json["faults"]), (&json!(true), &json!([])));
-        assert_eq!(json["mappings"][1]["fields"].as_array().unwrap().len(), 6);
+        assert_eq!(json["mappings"][1]["fields"].as_array().unwrap().len(), 7);
     }
 
     #[test]

@@ -113,7 +113,7 @@ mod tests {
         let mapping = mappings.get("akten").unwrap();
         let record = json!({
             "aktNr": 1, "rowId": "v", "kurzrubrum": "Geheim", "az": null, "referat": 10, "ablage": "N",
-            "anlageDatum": null, "gerichtEmail": null, "standort": 1,
+            "anlageDatum": null, "gerichtEmail": null, "richter": null, "standort": 1,
         });
         let check = |change: &dyn Fn(&mut Map<String, Value>), level: Level, words: &str| {
             let mut record = record.as_object().unwrap().clone();
@@ -122,7 +122,7 @@ mod tests {
             assert!(findings.len() == 1 && findings[0].level == level, "{findings:?}");
             assert!(findings[0].text.contains(words) && !findings[0].text.contains("Geheim"), "{findings:?}");
         };
-        check(&|_| {}, Level::Ok, "all 11 fields");
+        check(&|_| {}, Level::Ok, "all 12 fields");
         check(&|it| _ = it.remove("rowId"), Level::Fail, "rowId (`advoware.version`)");
         check(&|it| _ = it.remove("az"), Level::Fail, "az (`field.advoware`)");
         let other_case = |it: &mut Map<String, Value>| {

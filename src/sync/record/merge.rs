@@ -243,7 +243,7 @@ pub(super) fn settle(decisions: &[Decision<'_>]) -> Merged {
         let turn = !may_flow(wanted) && decision.loser == Loser::Conflict && decision.value(wanted.other()).is_known();
         let winner = if turn { wanted.other() } else { wanted };
         let value = decision.value(winner);
-        let refused = value.text().and_then(|text| field.convert.espocrm_refuses(text));
+        let refused = value.text().and_then(|text| field.espocrm_refuses(text));
         let reason = match (winner, refused) {
             _ if !may_flow(winner) && field.read_only => Some(BlockReason::ReadOnly),
             _ if !may_flow(winner) => Some(BlockReason::Direction),

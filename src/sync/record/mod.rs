@@ -16,6 +16,7 @@ pub mod execute;
 pub mod handler;
 pub mod import;
 pub mod inspect;
+pub mod join;
 pub mod looks;
 pub mod mapping;
 pub mod merge;

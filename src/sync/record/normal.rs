@@ -93,10 +93,15 @@ impl Content {
 
     /// Reads one attribute of a record.
     fn read(&mut self, side: Side, field: &Field, record: &Map<String, Value>, attribute: &str) {
-        let Some(value) = record.get(attribute) else { return };
-        match field.convert.read(side, value) {
-            Ok(text) => drop(self.values.insert(field.advoware.clone(), text)),
-            Err(unreadable) => self.report(Problem { field: field.advoware.clone(), unreadable }),
+        self.take(field, record.get(attribute).map(|value| field.convert.read(side, value)));
+    }
+
+    /// Takes what was read of a field; `None` is absent.
+    fn take(&mut self, field: &Field, read: Option<Result<Option<String>, Unreadable>>) {
+        match read {
+            None => {}
+            Some(Ok(text)) => drop(self.values.insert(field.advoware.clone(), text)),
+            Some(Err(unreadable)) => self.report(Problem { field: field.advoware.clone(), unreadable }),
         }
     }
 }
@@ -136,8 +141,10 @@ impl Mapping {
     pub fn from_espocrm(&self, record: &Map<String, Value>) -> Content {
         let mut content = Content::default();
         for field in &self.fields {
-            if let Source::Attribute(attribute) = &field.source {
-                content.read(Side::Espocrm, field, record, attribute);
+            match &field.source {
+                Source::Attribute(attribute) => content.read(Side::Espocrm, field, record, attribute),
+                Source::Joined(joined) => content.take(field, joined.read(record)),
+                Source::First | Source::Name => {}
             }
         }
         if let Some(person) = &self.person {

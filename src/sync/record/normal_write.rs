@@ -111,20 +111,32 @@ impl Mapping {
             person.write_espocrm(changes, current, &mut write);
         }
         for field in &self.fields {
-            let Source::Attribute(attribute) = &field.source else { continue };
+            if field.is_name() {
+                continue;
+            }
             let text = match changes.get(&field.advoware) {
                 Seen::Absent => continue,
                 Seen::Blank => {
-                    write.set(attribute, None);
+                    field.attributes().iter().for_each(|attribute| write.set(attribute, None));
                     continue;
                 }
                 Seen::Value(text) => text,
             };
-            if let Some(reason) = field.convert.espocrm_refuses(text) {
+            if let Some(reason) = field.espocrm_refuses(text) {
                 let (field, value) = (field.advoware.clone(), text.to_owned());
                 write.unwritable.push(Unwritable { field, value, reason });
-            } else {
-                write.attributes.insert(attribute.clone(), field.convert.write_espocrm(text, current.get(attribute)));
+                continue;
+            }
+            match &field.source {
+                Source::Attribute(attribute) => {
+                    let value = field.convert.write_espocrm(text, current.get(attribute));
+                    write.attributes.insert(attribute.clone(), value);
+                }
+                Source::Joined(joined) => {
+                    let parts = joined.split(text).unwrap_or_default();
+                    joined.attributes.iter().zip(parts).for_each(|(attribute, part)| write.set(attribute, Some(part)));
+                }
+                Source::First | Source::Name => {}
             }
         }
         write

@@ -27,6 +27,8 @@ fn entity() -> Entity {
             Field::new("abgelegt", Kind::Bool).default(json!(false)),
             Field::new("angelegtAm", Kind::Date),
             Field::new("gerichtsMail", Kind::Email),
+            Field::varchar("richterVorname", 100),
+            Field::varchar("richterNachname", 100),
             Field::new("awNummer", Kind::Int),
             Field::varchar("awRowId", 50),
             Field::new("awStatus", words(&["clean", "dirty", "pending_sync", "failed", "permanently_failed"])),
@@ -44,7 +46,7 @@ fn resource() -> Resource {
         name: AKTEN.to_owned(),
         key: "aktNr".to_owned(),
         address: Address::Path,
-        fields: words("kurzrubrum az referat ablage anlageDatum gerichtEmail standort bemerkung"),
+        fields: words("kurzrubrum az referat ablage anlageDatum gerichtEmail richter standort bemerkung"),
         read_only: words("az"),
         search: words("kurzrubrum"),
         dates: words("anlageDatum"),
@@ -105,7 +107,10 @@ async fn the_example_s_entity_is_synced_by_its_mapping_alone() {
     let id = people
         .crm_create(
             CAKTEN,
-            &json!({"name": "Muster ./. Meier", "angelegtAm": "2026-03-01", "gerichtsMail": "ag@gericht.example"}),
+            &json!({
+                "name": "Muster ./. Meier", "angelegtAm": "2026-03-01", "gerichtsMail": "ag@gericht.example",
+                "richterVorname": "Anna", "richterNachname": "Weiss",
+            }),
         )
         .unwrap();
     cases.0.rest().await;
@@ -121,6 +126,7 @@ async fn the_example_s_entity_is_synced_by_its_mapping_alone() {
         ("standort", json!(1)),
         ("anlageDatum", json!("2026-03-01")),
         ("gerichtEmail", json!("ag@gericht.example")),
+        ("richter", json!("Anna Weiss")),
     ] {
         assert_eq!(case[field], expected, "{field}: {case:?}");
     }
@@ -140,13 +146,15 @@ async fn the_example_s_entity_is_synced_by_its_mapping_alone() {
     assert_eq!(cases.0.notes(&id).len(), 1, "once a change, not at every run");
 
     // Edited in Advoware, found by the sweep; a value that the table lacks changes nothing.
-    people.lawyer_update(AKTEN, number, &json!({"referat": 20, "ablage": "N", "az": "18/26"})).unwrap();
+    let changes = json!({"referat": 20, "ablage": "N", "az": "18/26", "richter": "Anna Schwarz"});
+    people.lawyer_update(AKTEN, number, &changes).unwrap();
     cases.sweep().await;
     let record = cases.record(&id);
     assert_eq!(
         (&record["rechtsgebiet"], &record["abgelegt"], &record["aktenzeichen"]),
         (&json!("Familienrecht"), &json!(false), &json!("18/26"))
     );
+    assert_eq!((&record["richterVorname"], &record["richterNachname"]), (&json!("Anna"), &json!("Schwarz")));
     people.lawyer_update(AKTEN, number, &json!({"referat": 99})).unwrap();
     assert_eq!(cases.edited(&id, &json!({"name": "Muster ./. Meyer"})).await.0, 1);
     assert_eq!(

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::cli::admin::espocrm::fields::{Misfit, read_only, sync_fields};
 use crate::cli::admin::finding::{Finding, Level};
 use crate::sync::record::convert::{Conversion, Table};
-use crate::sync::record::mapping::{Direction, Field, Mapping, Source};
+use crate::sync::record::mapping::{Direction, Field, Mapping};
 
 /// Field types that hold one line or block of text, or a value that has one.
 const TEXTUAL: [&str; 15] = [
@@ -35,10 +35,8 @@ pub(super) fn check(about: &str, mapping: &Mapping, fields: &Value) -> Vec<Findi
         };
         misfits.into_iter().map(move |misfit| (misfit, field.name))
     });
-    let attributes = mapping.fields.iter().filter_map(|field| match &field.source {
-        Source::Attribute(name) => Some((field, name.as_str())),
-        Source::First | Source::Name => None,
-    });
+    let attributes =
+        mapping.fields.iter().flat_map(|field| field.attributes().iter().map(move |name| (field, name.as_str())));
     let mapped =
         attributes.flat_map(|(field, name)| mapped(field, name, fields).into_iter().map(move |misfit| (misfit, name)));
     let misfits = synced.chain(mapped).chain(names(mapping, fields));

@@ -3,7 +3,7 @@
 use super::defaults;
 use super::parse::Parts;
 use super::reader::{Located, Reader};
-use super::{Direction, Field};
+use super::{Direction, Field, Source};
 
 /// EspoCRM keeps these itself; writing them would be ignored or worse.
 const ESPOCRM_OWN: [&str; 6] = ["id", "deleted", "createdAt", "createdById", "modifiedAt", "modifiedById"];
@@ -43,6 +43,14 @@ pub(super) fn across(reader: &mut Reader<'_>, parts: &Parts) {
             && field.direction == Direction::ToEspocrm
         {
             let problem = format!("`{}` never flows to Advoware, so a new record cannot be found by it", key.value);
+            reader.fault(key.at, &key.key, problem);
+        }
+    }
+    for key in &parts.search_keys {
+        let joined = |field: &&Field| field.advoware == key.value && matches!(field.source, Source::Joined(_));
+        if parts.fields.iter().any(|field| joined(&field)) {
+            let problem =
+                format!("`{}` is joined from several attributes, by which EspoCRM cannot be searched", key.value);
             reader.fault(key.at, &key.key, problem);
         }
     }

@@ -56,7 +56,7 @@ pub(super) const PERSON_ADVOWARE: Table = Table {
 pub(super) const FIELD: Table = Table {
     #[cfg(test)]
     definition: "field",
-    keys: &["espocrm", "advoware", "label", "convert", "values", "direction", "required", "read_only"],
+    keys: &["espocrm", "separator", "advoware", "label", "convert", "values", "direction", "required", "read_only"],
 };
 pub(super) const SEARCH: Table = Table {
     #[cfg(test)]

@@ -156,9 +156,9 @@ fn person(reader: &mut Reader<'_>, root: &Section<'_>, parts: &mut Parts) -> Opt
 
 fn field(reader: &mut Reader<'_>, section: &Section<'_>, parts: &mut Parts) {
     reader.only(section, keys::FIELD);
-    let espocrm = reader.text(section, "espocrm");
+    let (source, attributes) = values::source(reader, section);
     let advoware = reader.text(section, "advoware");
-    parts.espocrm_uses.push(Use::of(&espocrm));
+    parts.espocrm_uses.extend(attributes.iter().map(Use::of));
     parts.advoware_uses.push(Use::of(&advoware));
     let label =
         reader.optional_text(section, "label").map_or_else(|| capitalised(&advoware.value), |found| found.value);
@@ -176,7 +176,7 @@ fn field(reader: &mut Reader<'_>, section: &Section<'_>, parts: &mut Parts) {
         direction = Direction::ToEspocrm;
     }
     let field = Field {
-        source: Source::Attribute(espocrm.value),
+        source,
         advoware: advoware.value,
         label,
         convert: values::conversion(reader, section),

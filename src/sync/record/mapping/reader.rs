@@ -137,6 +137,22 @@ impl<'s> Reader<'s> {
         })
     }
 
+    /// A text in which blanks count; empty is a fault.
+    pub(super) fn raw_text(&mut self, section: &Section<'_>, key: &str) -> Option<String> {
+        let value = section.find(key)?;
+        match value.get_ref().as_str() {
+            Some("") => self.fault(value.span().start, section.key(key), "must not be empty"),
+            Some(text) => return Some(text.to_owned()),
+            None => self.wrong_type(section, key, value, "string"),
+        }
+        None
+    }
+
+    /// Whether a key has a list.
+    pub(super) fn is_list(section: &Section<'_>, key: &str) -> bool {
+        section.find(key).is_some_and(|value| value.get_ref().as_array().is_some())
+    }
+
     pub(super) fn optional_text(&mut self, section: &Section<'_>, key: &str) -> Option<Located<String>> {
         let value = section.find(key)?;
         Some(self.string(value, section.key(key)))

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Field, Mapping, Person, Source};
 use crate::sync::record::convert::{Conversion, plain};
+use crate::sync::record::join::Joined;
 use crate::sync::record::merge::Side;
 use crate::sync::record::normal::Seen;
 
@@ -50,6 +51,10 @@ impl Mapping {
                 trip.espocrm.push(attribute.clone());
                 self.espocrm_samples(field, attribute, &mut trip);
                 self.advoware_samples(field, attribute, &mut trip);
+            }
+            (Source::Joined(joined), _) => {
+                trip.espocrm.clone_from(&joined.attributes);
+                self.joined(field, joined, &mut trip);
             }
             (Source::First, Some(person)) => {
                 trip.espocrm.push(person.espocrm_first.clone());
@@ -121,6 +126,31 @@ impl Mapping {
                 trip.kept += 1;
             } else {
                 trip.faults.push(format!("Advoware's {sample} arrives in EspoCRM as {arrived}"));
+            }
+        }
+    }
+
+    /// All parts filled, which come back as they were; one of them blank, which does not.
+    fn joined(&self, field: &Field, joined: &Joined, trip: &mut Trip) {
+        for blank in [None, Some(0)] {
+            let part = |index: usize| if blank == Some(index) { Value::Null } else { json!(format!("Teil{index}")) };
+            let parts = joined.attributes.iter().enumerate();
+            let sample: Map<String, Value> = parts.map(|(index, name)| (name.clone(), part(index))).collect();
+            let content = self.from_espocrm(&sample);
+            let mut whole = Map::new();
+            self.write_advoware(&content, &mut whole);
+            let arrived = whole.get(&field.advoware).cloned().unwrap_or_default();
+            let write = self.write_espocrm(&self.from_advoware(&whole), &Map::new());
+            if let Some(refused) = write.unwritable.first() {
+                trip.refused.push(format!("Advoware's {arrived}: {}", refused.reason));
+            } else if write.attributes == sample {
+                trip.kept += 1;
+            } else {
+                trip.faults.push(format!(
+                    "{} comes back as {}",
+                    Value::Object(sample),
+                    Value::Object(write.attributes)
+                ));
             }
         }
     }
@@ -229,7 +259,8 @@ mod tests {
         assert_eq!(all.len(), 2, "the built-in one and the example");
         for trip in all.iter().flat_map(Mapping::round_trips) {
             assert_eq!(trip.faults, Vec::<String>::new(), "{}", trip.field);
-            assert!(trip.kept >= 3, "{trip:?}");
+            let least = if trip.field == "richter" { 1 } else { 3 };
+            assert!(trip.kept >= least, "{trip:?}");
         }
     }
 

@@ -31,6 +31,7 @@ fn the_shipped_mapping_follows_the_contract() {
         .iter()
         .map(|field| match &field.source {
             Source::Attribute(attribute) => (attribute.as_str(), field.advoware.as_str()),
+            Source::Joined(joined) => panic!("{joined:?}"),
             Source::First => ("(first)", field.advoware.as_str()),
             Source::Name => ("(name)", field.advoware.as_str()),
         })
@@ -214,6 +215,46 @@ fn a_table_of_values_is_one_to_one() {
     let rows: Vec<_> =
         read.rows().iter().map(|row| (row.espocrm.as_str(), row.canonical.as_str(), &row.advoware)).collect();
     assert_eq!(rows, [("Mandant", "1", &json!(1)), ("Ja", "true", &json!(true)), ("Zeuge", "Z", &json!("Z"))]);
+}
+
+#[test]
+fn several_attributes_are_one_field_in_advoware() {
+    let with = |lines: &str| SHIPPED.replacen("espocrm = \"anrede\"", lines, 1);
+    let refused = |source: &str, expected: &str| {
+        let faults = parse("x.toml", source).expect_err(expected);
+        let shown: Vec<_> = faults.iter().map(ToString::to_string).collect();
+        assert!(shown.len() == 1 && shown[0].starts_with(expected), "{expected}: {shown:#?}");
+    };
+    refused(&with("espocrm = [\"a\"]"), "x.toml:35: `field.espocrm`: a list needs two attributes at least");
+    refused(&with("espocrm = [\"a\", \"dateOfBirth\"]"), "x.toml:35: `field.espocrm`: `dateOfBirth` is used already");
+    refused(&with("espocrm = [\"a\", 5]"), "x.toml:35: `field.espocrm`: must be a string, not integer");
+    refused(&with("espocrm = \"a\"\nseparator = \" \""), "x.toml:36: `field.separator`: has no effect without a list");
+    refused(&with("espocrm = [\"a\", \"b\"]\nseparator = \"\""), "x.toml:36: `field.separator`: must not be empty");
+    refused(
+        &with("espocrm = [\"a\", \"b\"]\nconvert = \"text\""),
+        "x.toml:36: `field.convert`: several attributes are",
+    );
+    let keyed = with("espocrm = [\"a\", \"b\"]").replacen("keys = {", "keys = { anrede = \"x\",", 1);
+    refused(&keyed, "x.toml:61: `search.keys.anrede`: `anrede` is joined from several attributes");
+
+    let mapping = parse("x.toml", &with("espocrm = [\"a\", \"b\"]\nseparator = \", \"")).expect("valid").0;
+    let record = |value: Value| value.as_object().expect("an object").clone();
+    assert!(mapping.espocrm_attributes().contains(&"b".to_owned()), "it is read");
+    let ours = mapping.from_espocrm(&record(json!({"a": "Eins", "b": "Zwei"})));
+    assert_eq!(mapping.new_advoware(&ours), record(json!({"anrede": "Eins, Zwei"})));
+    let theirs = |text: Value| mapping.from_advoware(&record(json!({"anrede": text})));
+    // Changed in Advoware: split where that is certain, else told once and left; blank clears all.
+    let base = Snapshot { espocrm: ours.clone(), advoware: ours.clone() };
+    let split = merge(&mapping, &base, &ours, &theirs(json!("Drei, Vier")));
+    let write = mapping.write_espocrm(&split.to_espocrm, &record(json!({})));
+    assert_eq!(write.attributes, record(json!({"a": "Drei", "b": "Vier"})));
+    let odd = theirs(json!("Drei"));
+    let left = merge(&mapping, &base, &ours, &odd);
+    assert!(left.is_settled() && left.blocked.len() == 1, "{left:?}");
+    assert!(merge(&mapping, &base.after(&ours, &odd), &ours, &odd).blocked.is_empty());
+    let cleared = merge(&mapping, &base, &ours, &theirs(Value::Null));
+    let write = mapping.write_espocrm(&cleared.to_espocrm, &record(json!({})));
+    assert_eq!(write.attributes, record(json!({"a": null, "b": null})));
 }
 
 #[test]

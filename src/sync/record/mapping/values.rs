@@ -4,11 +4,37 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::Source;
 use super::reader::{Located, Reader, Section};
 use crate::sync::record::convert::{Conversion, Row, Table, plain};
+use crate::sync::record::join::Joined;
 
 /// The key that only an `enum` has.
 const VALUES: &str = "values";
+
+/// Where EspoCRM keeps a field: one attribute, or several with a separator.
+pub(super) fn source(reader: &mut Reader<'_>, section: &Section<'_>) -> (Source, Vec<Located<String>>) {
+    const SEPARATOR: &str = "separator";
+    let separator = reader.raw_text(section, SEPARATOR);
+    if !Reader::is_list(section, "espocrm") {
+        if let Some(at) = section.at(SEPARATOR) {
+            reader.fault(at, section.key(SEPARATOR), "has no effect without a list of attributes");
+        }
+        let attribute = reader.text(section, "espocrm");
+        return (Source::Attribute(attribute.value.clone()), vec![attribute]);
+    }
+    let attributes = reader.list(section, "espocrm");
+    let at = section.at("espocrm").unwrap_or_default();
+    if attributes.len() < 2 {
+        reader.fault(at, section.key("espocrm"), "a list needs two attributes at least");
+    }
+    if section.at("convert").is_some() {
+        let problem = "several attributes are joined as text: leave `convert` out";
+        reader.fault(section.at("convert").unwrap_or_default(), section.key("convert"), problem);
+    }
+    let names = attributes.iter().map(|found| found.value.clone()).collect();
+    (Source::Joined(Joined { attributes: names, separator: separator.unwrap_or_else(|| " ".to_owned()) }), attributes)
+}
 
 /// The conversion of one `[[field]]`.
 pub(super) fn conversion(reader: &mut Reader<'_>, section: &Section<'_>) -> Conversion {
