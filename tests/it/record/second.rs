@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use advosync::queue::{Batch, Ended, Lane, Topic};
-use advosync_sandbox::{Address, Entity, Field, Fields, Kind, Options, Resource, System};
+use advosync_sandbox::{Address, Entity, Fault, Field, Fields, Kind, Options, Resource, System};
 use serde_json::{Value, json};
 
-use crate::support::world::World;
+use crate::support::world::{HASTY, World};
 
 const CAKTEN: &str = "CAkten";
 const AKTEN: &str = "Akten";
@@ -55,12 +55,14 @@ fn resource() -> Resource {
 }
 
 /// An installation with both entities and one worker.
-async fn start() -> World {
+async fn start(further: &[(&str, &str)]) -> World {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("mappings/beispiele");
     let mut options = Options::default();
     options.espocrm.entities.push(entity());
     options.advoware.resources.push(resource());
-    let mut world = World::idle(&[("ADVOSYNC_MAPPINGS", &folder.display().to_string())], options).await;
+    let folder = folder.display().to_string();
+    let settings = [&[("ADVOSYNC_MAPPINGS", folder.as_str())], further].concat();
+    let mut world = World::idle(&settings, options).await;
     world.start_worker();
     world
 }
@@ -102,7 +104,7 @@ impl Cases {
 
 #[tokio::test]
 async fn the_example_s_entity_is_synced_by_its_mapping_alone() {
-    let cases = Cases(start().await);
+    let cases = Cases(start(&[]).await);
     let people = cases.0.sandbox.people();
     let id = people
         .crm_create(
@@ -171,7 +173,7 @@ async fn the_example_s_entity_is_synced_by_its_mapping_alone() {
 
 #[tokio::test]
 async fn the_example_s_cases_are_imported_by_its_filter() {
-    let cases = Cases(start().await);
+    let cases = Cases(start(&[]).await);
     let people = cases.0.sandbox.people();
     let case = |name: &str, place: u32, closed: &str| {
         let case = json!({"kurzrubrum": name, "standort": place, "ablage": closed, "referat": 30, "az": "1/26"});
@@ -189,4 +191,24 @@ async fn the_example_s_cases_are_imported_by_its_filter() {
         (&record["rechtsgebiet"], &record["abgelegt"], &record["aktenzeichen"]),
         (&json!("Mietrecht"), &json!(false), &json!("1/26"))
     );
+}
+
+#[tokio::test]
+async fn a_create_whose_answer_is_lost_keeps_its_defaults() {
+    let cases = Cases(start(&HASTY).await);
+    let people = cases.0.sandbox.people();
+    cases.0.sandbox.fault(Fault::on(System::Advoware).post("*/Akten").once().lose_answer());
+    let id = people.crm_create(CAKTEN, &json!({ "name": "Muster ./. Meier" })).unwrap();
+    cases.0.rest().await;
+    assert_eq!(cases.0.sandbox.faults_struck(), 1);
+    let all = people.advoware_list(AKTEN);
+    assert_eq!(all.len(), 1, "{all:?}");
+    // What EspoCRM never had is not taken for something that somebody has cleared there.
+    assert_eq!((&all[0]["referat"], &all[0]["standort"]), (&json!(10), &json!(1)));
+    let record = cases.record(&id);
+    assert_eq!((&record["rechtsgebiet"], &record["awStatus"]), (&json!("Arbeitsrecht"), &json!("clean")));
+    assert_eq!(cases.0.writes_to(System::Advoware, 0).len(), 1, "the POST and no PUT");
+    assert_eq!(cases.0.notes(&id), Vec::<String>::new());
+    assert_eq!(cases.edited(&id, &json!({ "rechtsgebiet": "Mietrecht" })).await.0, 1);
+    assert_eq!(cases.0.notes(&id), Vec::<String>::new(), "an edit of a default is no conflict");
 }
