@@ -102,6 +102,20 @@ impl Merged {
     pub fn is_settled(&self) -> bool {
         self.to_advoware.is_empty() && self.to_espocrm.is_empty()
     }
+
+    /// A value that could not be read counts as absent, so the other side's edit may go over it: then it is told as it was,
+    /// for nobody else remembers it.
+    pub(super) fn tell_unreadable(&mut self, espocrm: &Content, advoware: &Content) {
+        for (winner, losing) in [(Side::Advoware, espocrm), (Side::Espocrm, advoware)] {
+            let written = if winner == Side::Advoware { &self.to_espocrm } else { &self.to_advoware };
+            for problem in losing.problems().iter().filter(|problem| written.get(&problem.field).is_known()) {
+                let (lost, value) = (Some(problem.unreadable.value.clone()), written.get(&problem.field).text());
+                let value = value.map(str::to_owned);
+                let (espocrm, advoware) = if winner == Side::Advoware { (lost, value) } else { (value, lost) };
+                self.replaced.push(Difference { field: problem.field.clone(), espocrm, advoware, winner });
+            }
+        }
+    }
 }
 
 impl Snapshot {

@@ -164,6 +164,14 @@ async fn the_example_s_entity_is_synced_by_its_mapping_alone() {
         (&json!(99), &json!("Familienrecht"))
     );
 
+    // An edit in EspoCRM goes over it, and the note keeps it.
+    assert_eq!(cases.edited(&id, &json!({"rechtsgebiet": "Mietrecht"})).await.0, 1);
+    let notes = cases.0.notes(&id);
+    assert!(
+        notes.iter().any(|note| note.contains("EspoCRM „Mietrecht“ gilt, Advoware „99“ wurde ersetzt")),
+        "{notes:?}"
+    );
+
     // Deleted in EspoCRM: deleted in Advoware, as this mapping wants it.
     people.crm_delete(CAKTEN, &id).unwrap();
     cases.0.rest().await;
