@@ -6,6 +6,7 @@ pub mod config;
 pub mod dead;
 pub mod doctor;
 mod help;
+pub mod mapping;
 pub mod records;
 pub mod schedule;
 #[cfg(test)]
@@ -66,6 +67,8 @@ pub enum Command {
     /// Check settings, Redis and every upstream, and say what to do; exit code 1 where something is to be done
     #[command(after_help = help::DOCTOR)]
     Doctor,
+    /// Check mapping files, which describe the entities that are synced
+    Mapping(mapping::MappingArgs),
     /// Set up an outside system
     Setup(SetupArgs),
     /// Show the settings in effect and where each came from; secrets as ***
@@ -152,7 +155,8 @@ impl Command {
             Self::Migrate(_) | Self::Status(_) | Self::Sync(_) | Self::Record(_) | Self::Dead(_) => Some(Role::Admin),
             Self::Doctor | Self::Config(_) => Some(Role::Doctor),
             Self::Setup(_) => Some(Role::Setup),
-            Self::Schedule(_) | Self::Completions(_) => None,
+            Self::Mapping(args) if args.check().live => Some(Role::Doctor),
+            Self::Schedule(_) | Self::Completions(_) | Self::Mapping(_) => None,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use advosync::cli::{self, Cli, Command, Report};
 use advosync::roles::{self, BadMappings};
-use advosync::settings::{Role, Settings, SettingsError, Source};
+use advosync::settings::{Settings, SettingsError, Source};
 use advosync::telemetry;
 use clap::Parser;
 
@@ -29,6 +29,7 @@ async fn run(cli: Cli) -> ExitCode {
         return report(&match &cli.command {
             Command::Schedule(args) => cli::schedule::run(args, chrono::Utc::now()),
             Command::Completions(args) => cli::completions::run(args),
+            Command::Mapping(args) => cli::mapping::run(args.check()),
             _ => unreachable!("every other command has a role"),
         });
     };
@@ -38,7 +39,7 @@ async fn run(cli: Cli) -> ExitCode {
     }
     let settings = match Settings::load(&source, role) {
         Ok(settings) => settings,
-        Err(error) if role == Role::Doctor => return report(&cli::doctor::faults(&error)),
+        Err(error) if matches!(cli.command, Command::Doctor) => return report(&cli::doctor::faults(&error)),
         Err(error) => return misconfigured(&error, &source),
     };
     let _telemetry = telemetry::init(&settings.telemetry);

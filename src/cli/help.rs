@@ -111,6 +111,22 @@ EspoCRM's webhooks are checked where ESPOCRM_ADMIN_USER and ESPOCRM_ADMIN_PASSWO
     ending!("0 nothing must be done, 1 at least one FAIL")
 );
 
+pub(super) const MAPPING_CHECK: &str = concat!(
+    "\
+Examples:
+  advosync mapping check mappings/akten.toml          every fault with file, line and key; needs nothing else
+  advosync mapping check --json mappings/*.toml
+  advosync mapping check --live mappings/akten.toml   are the fields there at both ends, and do they fit?
+
+Sends samples through every field, from EspoCRM to Advoware and back, and says what arrives and what the \
+conversion leaves where it is. The built-in mappings count: no two may have one entity.
+
+--live signs in at EspoCRM and Advoware with the settings in effect, reads EspoCRM's field definitions and one \
+record of Advoware's list, and writes nothing. Advoware describes no fields, so a list that is empty or refused \
+is a note.",
+    ending!("0 the files can be used, 1 something is to be done, 78 settings not usable (with --live)")
+);
+
 pub(super) const SETUP_ESPOCRM: &str = concat!(
     "\
 Examples:

@@ -55,6 +55,8 @@ fn every_command_is_understood() {
         "advosync setup espocrm --dry-run",
         "advosync setup espocrm --url http://advosync.example:3000",
         "advosync config --json",
+        "advosync mapping check a.toml b.toml --json",
+        "advosync mapping check --live a.toml",
         "advosync completions zsh",
     ] {
         parse(line);
@@ -82,6 +84,8 @@ fn what_contradicts_itself_is_refused() {
         "advosync dead replay --since soon",
         "advosync dead discard",
         "advosync dead list --flow other",
+        "advosync mapping check",
+        "advosync mapping a.toml",
         "advosync setup",
         "advosync setup espocrm",
         "advosync setup espocrm --url advosync.example",
@@ -215,7 +219,10 @@ fn config_with_faults_shows_them_all_and_ends_78() {
 fn completion_scripts_know_the_commands() {
     for shell in ["bash", "zsh", "fish"] {
         match parse(&format!("advosync completions {shell}")).command {
-            Command::Completions(args) => assert!(completions::run(&args).stdout.contains("schedule"), "{shell}"),
+            Command::Completions(args) => {
+                let script = completions::run(&args).stdout;
+                assert!(["schedule", "mapping", "check"].iter().all(|word| script.contains(word)), "{shell}");
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -229,8 +236,9 @@ fn help_tells_of_examples_exit_codes_and_settings() {
     }
     let mut cli = Cli::command();
     cli.build();
-    let with_settings =
-        cli.get_subcommands().filter(|it| !["setup", "schedule", "completions", "help"].contains(&it.get_name()));
+    let with_settings = cli
+        .get_subcommands()
+        .filter(|it| !["setup", "mapping", "schedule", "completions", "help"].contains(&it.get_name()));
     for command in with_settings {
         let help = command.clone().render_long_help().to_string();
         assert!(help.contains("Exit codes:") && help.contains("docs/settings.md"), "{}", command.get_name());

@@ -5,6 +5,7 @@ mod dead;
 mod doctor;
 mod espocrm;
 pub(super) mod finding;
+mod mapping;
 mod migrate;
 mod progress;
 mod record;
@@ -30,6 +31,9 @@ use wait::Patience;
 pub async fn run(command: &Command, settings: Settings, source: &Source) -> Result<Report> {
     if let Command::Doctor = command {
         return Ok(Box::pin(doctor::run(settings)).await);
+    }
+    if let Command::Mapping(args) = command {
+        return Box::pin(mapping::run(settings, args.check())).await;
     }
     let parts = Parts::new(settings)?;
     match command {

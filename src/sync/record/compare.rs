@@ -8,7 +8,7 @@ use chrono::{DateTime, NaiveDateTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Europe::Berlin;
 use serde_json::{Map, Value};
 
-use super::convert::Conversion;
+use super::convert::plain;
 use super::mapping::{Direction, Mapping};
 use super::merge::{Decision, Loser, Merged, Side, settle};
 use super::normal::Content;
@@ -120,7 +120,7 @@ pub fn whole(mapping: &Mapping, verdict: Verdict, espocrm: &Content, advoware: &
 }
 
 fn text(record: &Map<String, Value>, attribute: &str) -> Option<String> {
-    record.get(attribute).and_then(|value| Conversion::Text.read(value).ok()).flatten()
+    record.get(attribute).and_then(|value| plain(value).ok()).flatten()
 }
 
 /// When EspoCRM says that a record was modified, UTC; a time that cannot be understood counts as missing.

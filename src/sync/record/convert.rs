@@ -1,11 +1,15 @@
 //! Values: from either system's JSON into one canonical text, and back into the form that the target keeps.
 
+use std::sync::Arc;
+
 use serde_json::{Number, Value};
 
+pub use super::convert_enum::{Row, Table};
+use super::merge::Side;
 use super::{convert_date, convert_phone};
 
 /// How one field's values are read, compared and written. Named in mapping files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Conversion {
     /// Trimmed text; numbers and truth values as text.
     Text,
@@ -15,6 +19,9 @@ pub enum Conversion {
     Phone,
     /// Text that is compared without regard to case, as EspoCRM does; the spelling is kept.
     Email,
+    /// One of the values of a table; the canonical form is Advoware's value as text. Shared, as records of a mapping are
+    /// cloned freely.
+    Enum(Arc<Table>),
 }
 
 /// Why a value cannot be used in a sync.
@@ -28,61 +35,126 @@ pub struct Unreadable {
 
 impl Conversion {
     /// Names in mapping files; the first is the default.
-    pub const NAMES: [(&str, Self); 4] =
-        [("text", Self::Text), ("date", Self::Date), ("phone", Self::Phone), ("email", Self::Email)];
+    pub const NAMES: [&str; 5] = ["text", "date", "phone", "email", "enum"];
 
-    /// The canonical text; `None` is blank.
+    /// Its name in mapping files.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        Self::NAMES[match self {
+            Self::Text => 0,
+            Self::Date => 1,
+            Self::Phone => 2,
+            Self::Email => 3,
+            Self::Enum(_) => 4,
+        }]
+    }
+
+    /// The canonical text of a value that `side` shows; `None` is blank.
     ///
     /// # Errors
     /// What cannot be understood is neither blank nor a value: it must not be written, nor clear the other side.
-    pub fn read(self, value: &Value) -> Result<Option<String>, Unreadable> {
-        let text = match value {
-            Value::Null => return Ok(None),
-            Value::Bool(truth) => truth.to_string(),
-            Value::Number(number) => canonical_number(number),
-            Value::String(text) => text.trim().to_owned(),
-            Value::Array(_) | Value::Object(_) => {
-                return Err(Unreadable { value: value.to_string(), reason: "not a single value" });
-            }
-        };
-        if text.is_empty() {
-            return Ok(None);
-        }
+    pub fn read(&self, side: Side, value: &Value) -> Result<Option<String>, Unreadable> {
+        let Some(text) = plain(value)? else { return Ok(None) };
         match self {
             Self::Text | Self::Email => Ok(Some(text)),
             Self::Phone => Ok(Some(convert_phone::canonical(&text).unwrap_or(text))),
             Self::Date => convert_date::canonical(&text).map_err(|reason| Unreadable { value: text, reason }),
+            Self::Enum(table) => {
+                let row = match side {
+                    Side::Espocrm => table.by_espocrm(&text),
+                    Side::Advoware => table.by_canonical(&text),
+                };
+                let unknown = || Unreadable { value: text.clone(), reason: NOT_IN_TABLE };
+                row.map(|row| Some(row.canonical.clone())).ok_or_else(unknown)
+            }
         }
     }
 
     /// Whether two canonical texts mean the same.
     #[must_use]
-    pub fn same(self, one: &str, other: &str) -> bool {
+    pub fn same(&self, one: &str, other: &str) -> bool {
         match self {
             Self::Email => one.to_lowercase() == other.to_lowercase(),
-            Self::Text | Self::Date | Self::Phone => one == other,
+            Self::Text | Self::Date | Self::Phone | Self::Enum(_) => one == other,
         }
     }
 
     /// Why EspoCRM would refuse this canonical text (its validation fails the whole PUT); none where it takes it.
     #[must_use]
-    pub fn espocrm_refuses(self, text: &str) -> Option<&'static str> {
+    pub fn espocrm_refuses(&self, text: &str) -> Option<&'static str> {
         match self {
             Self::Phone if convert_phone::canonical(text).is_none() => Some("not an international phone number"),
             Self::Email if !looks_like_address(text) => Some("not an e-mail address"),
+            Self::Enum(table) if table.by_canonical(text).is_none() => Some(NOT_IN_TABLE),
             _ => None,
         }
     }
 
-    /// The JSON to store for a canonical text, in the form of the value that it replaces.
+    /// EspoCRM's word for a canonical text, as people there read it.
     #[must_use]
-    pub fn write(self, text: &str, existing: Option<&Value>) -> Value {
+    pub fn espocrm_text<'t>(&'t self, text: &'t str) -> &'t str {
+        match self {
+            Self::Enum(table) => table.by_canonical(text).map_or(text, |row| &row.espocrm),
+            _ => text,
+        }
+    }
+
+    /// The JSON that EspoCRM is to store for a canonical text, in the form of the value that it replaces.
+    #[must_use]
+    pub fn write_espocrm(&self, text: &str, existing: Option<&Value>) -> Value {
+        match (self, existing) {
+            (Self::Enum(table), None | Some(Value::Null)) if table.is_truth() => {
+                in_form_of(self.espocrm_text(text), Some(&Value::Bool(true)))
+            }
+            (Self::Enum(_), _) => in_form_of(self.espocrm_text(text), existing),
+            _ => self.write(text, existing),
+        }
+    }
+
+    /// The JSON that Advoware is to store for a canonical text, in the form of the value that it replaces. Where there is
+    /// none, a table's value has the type that the mapping file gives it.
+    #[must_use]
+    pub fn write_advoware(&self, text: &str, existing: Option<&Value>) -> Value {
+        match (self, existing) {
+            (Self::Enum(table), None | Some(Value::Null)) => {
+                table.by_canonical(text).map_or_else(|| Value::String(text.to_owned()), |row| row.advoware.clone())
+            }
+            (Self::Enum(_), _) => in_form_of(text, existing),
+            _ => self.write(text, existing),
+        }
+    }
+
+    fn write(&self, text: &str, existing: Option<&Value>) -> Value {
         match (self, existing) {
             (Self::Date, Some(Value::String(old))) => Value::String(convert_date::in_form_of(text, old)),
-            (Self::Text, Some(Value::Number(_))) => number_or_text(text),
-            (Self::Text, Some(Value::Bool(_))) if text == "true" || text == "false" => Value::Bool(text == "true"),
+            (Self::Text, existing) => in_form_of(text, existing),
             _ => Value::String(text.to_owned()),
         }
+    }
+}
+
+/// A single value as trimmed text; `None` is blank. Numbers and truth values become text.
+pub(in crate::sync::record) fn plain(value: &Value) -> Result<Option<String>, Unreadable> {
+    let text = match value {
+        Value::Null => return Ok(None),
+        Value::Bool(truth) => truth.to_string(),
+        Value::Number(number) => canonical_number(number),
+        Value::String(text) => text.trim().to_owned(),
+        Value::Array(_) | Value::Object(_) => {
+            return Err(Unreadable { value: value.to_string(), reason: "not a single value" });
+        }
+    };
+    Ok((!text.is_empty()).then_some(text))
+}
+
+const NOT_IN_TABLE: &str = "not in the table `values`";
+
+/// A text in the type of the value that it replaces, where it can have that.
+fn in_form_of(text: &str, existing: Option<&Value>) -> Value {
+    match existing {
+        Some(Value::Number(_)) => number_or_text(text),
+        Some(Value::Bool(_)) if text == "true" || text == "false" => Value::Bool(text == "true"),
+        _ => Value::String(text.to_owned()),
     }
 }
 
@@ -113,20 +185,89 @@ mod tests {
 
     use super::*;
 
-    fn check(convert: Conversion, value: &Value, expected: Option<&str>) {
-        assert_eq!(convert.read(value), Ok(expected.map(str::to_owned)), "{convert:?} {value}");
+    fn check(convert: &Conversion, value: &Value, expected: Option<&str>) {
+        for side in [Side::Espocrm, Side::Advoware] {
+            assert_eq!(convert.read(side, value), Ok(expected.map(str::to_owned)), "{convert:?} {value}");
+        }
+    }
+
+    /// `Mandant` is 1, `Gegner` is 2, `Zeuge` is the text `Z`.
+    fn roles() -> Conversion {
+        let row = |espocrm: &str, advoware: Value| Row {
+            espocrm: espocrm.to_owned(),
+            canonical: plain(&advoware).expect("a value").expect("filled"),
+            advoware,
+        };
+        let rows = vec![row("Mandant", json!(1)), row("Gegner", json!(2)), row("Zeuge", json!("Z"))];
+        Conversion::Enum(Arc::new(Table::new(rows)))
+    }
+
+    #[test]
+    fn a_table_is_read_from_each_side_and_what_it_lacks_is_unreadable() {
+        let roles = roles();
+        let (ours, theirs) = (Side::Espocrm, Side::Advoware);
+        for (side, value, expected) in [
+            (ours, json!("Mandant"), Some("1")),
+            (ours, json!(" Zeuge "), Some("Z")),
+            (theirs, json!(1), Some("1")),
+            (theirs, json!(2.0), Some("2")),
+            (theirs, json!("1"), Some("1")),
+            (ours, json!(""), None),
+            (theirs, Value::Null, None),
+        ] {
+            assert_eq!(roles.read(side, &value), Ok(expected.map(str::to_owned)), "{side:?} {value}");
+        }
+        for (side, value) in [
+            // The other side's word, another spelling, something else, no single value.
+            (ours, json!("1")),
+            (ours, json!("mandant")),
+            (theirs, json!("Mandant")),
+            (theirs, json!(3)),
+            (theirs, json!(true)),
+            (theirs, json!([1])),
+        ] {
+            assert!(roles.read(side, &value).is_err(), "{side:?} {value}");
+        }
+        assert_eq!(roles.espocrm_refuses("3"), Some(NOT_IN_TABLE));
+        assert_eq!(roles.espocrm_refuses("1"), None);
+    }
+
+    #[test]
+    fn a_table_s_value_is_written_in_the_type_that_is_there_or_else_the_file_s() {
+        let roles = roles();
+        for (text, existing, expected) in [
+            ("2", None, json!(2)),
+            ("2", Some(Value::Null), json!(2)),
+            ("2", Some(json!(1)), json!(2)),
+            ("2", Some(json!("1")), json!("2")),
+            ("Z", Some(json!(1)), json!("Z")),
+        ] {
+            assert_eq!(roles.write_advoware(text, existing.as_ref()), expected, "{text} over {existing:?}");
+        }
+        assert_eq!(roles.write_espocrm("2", Some(&json!("Mandant"))), json!("Gegner"));
+        assert_eq!(roles.write_espocrm("2", None), json!("Gegner"));
+        let row = |espocrm: &str, text: &str| Row {
+            espocrm: espocrm.to_owned(),
+            canonical: text.to_owned(),
+            advoware: json!(text),
+        };
+        let truth = Conversion::Enum(Arc::new(Table::new(vec![row("true", "J"), row("false", "N")])));
+        assert_eq!(truth.read(Side::Espocrm, &json!(false)), Ok(Some("N".to_owned())));
+        for existing in [None, Some(Value::Null), Some(json!(true))] {
+            assert_eq!(truth.write_espocrm("N", existing.as_ref()), json!(false), "{existing:?}");
+        }
     }
 
     #[test]
     fn text_is_trimmed_and_blank_is_none() {
-        check(Conversion::Text, &json!("  Müller \n"), Some("Müller"));
-        check(Conversion::Text, &json!("   "), None);
-        check(Conversion::Text, &json!(""), None);
-        check(Conversion::Text, &Value::Null, None);
-        check(Conversion::Text, &json!(5), Some("5"));
-        check(Conversion::Text, &json!(5.0), Some("5"));
-        check(Conversion::Text, &json!(5.25), Some("5.25"));
-        check(Conversion::Text, &json!(true), Some("true"));
+        check(&Conversion::Text, &json!("  Müller \n"), Some("Müller"));
+        check(&Conversion::Text, &json!("   "), None);
+        check(&Conversion::Text, &json!(""), None);
+        check(&Conversion::Text, &Value::Null, None);
+        check(&Conversion::Text, &json!(5), Some("5"));
+        check(&Conversion::Text, &json!(5.0), Some("5"));
+        check(&Conversion::Text, &json!(5.25), Some("5.25"));
+        check(&Conversion::Text, &json!(true), Some("true"));
     }
 
     #[test]
@@ -138,13 +279,13 @@ mod tests {
             (Conversion::Date, json!("1981-02-29")),
             (Conversion::Date, json!(19_800_229)),
         ] {
-            assert!(convert.read(&value).is_err(), "{convert:?} {value}");
+            assert!(convert.read(Side::Advoware, &value).is_err(), "{convert:?} {value}");
         }
     }
 
     #[test]
     fn emails_compare_without_case_and_keep_their_spelling() {
-        check(Conversion::Email, &json!("Max@Muster.DE "), Some("Max@Muster.DE"));
+        check(&Conversion::Email, &json!("Max@Muster.DE "), Some("Max@Muster.DE"));
         assert!(Conversion::Email.same("Max@Muster.DE", "max@muster.de"));
         assert!(!Conversion::Text.same("Max", "max"));
     }
@@ -176,7 +317,16 @@ mod tests {
             (Conversion::Date, "1981-03-01", Some(json!("1980-02-29T00:00:00")), json!("1981-03-01T00:00:00")),
             (Conversion::Date, "1981-03-01", Some(Value::Null), json!("1981-03-01")),
         ] {
-            assert_eq!(convert.write(text, existing.as_ref()), expected, "{convert:?} {text} over {existing:?}");
+            assert_eq!(
+                convert.write_advoware(text, existing.as_ref()),
+                expected,
+                "{convert:?} {text} over {existing:?}"
+            );
+            assert_eq!(
+                convert.write_espocrm(text, existing.as_ref()),
+                expected,
+                "{convert:?} {text} over {existing:?}"
+            );
         }
     }
 }

@@ -91,7 +91,7 @@ pub fn recover(mapping: &Mapping, intent: &Intent, candidates: Option<Vec<Candid
         .collect();
     match new.len() {
         0 => Creation::Post { known },
-        1 if echoes(mapping, intent, &new[0].content) => Creation::Adopt(Box::new(new.remove(0))),
+        1 if echoes(mapping, intent, &new[0]) => Creation::Adopt(Box::new(new.remove(0))),
         1 => Creation::Ask {
             why: "a new party in Advoware has the same name as an interrupted create, but other content".to_owned(),
             numbers: vec![new.remove(0).number],
@@ -105,12 +105,15 @@ pub fn recover(mapping: &Mapping, intent: &Intent, candidates: Option<Vec<Candid
 
 /// Whether a party shows what the POST sent. What it does not show says nothing.
 #[must_use]
-pub fn echoes(mapping: &Mapping, intent: &Intent, shown: &Content) -> bool {
+pub fn echoes(mapping: &Mapping, intent: &Intent, candidate: &Candidate) -> bool {
+    let shown = &candidate.content;
     let sent = mapping.from_advoware(&intent.body);
-    mapping.fields.iter().all(|field| {
-        let (sent, shown) = (sent.get(&field.advoware), shown.get(&field.advoware));
-        matches!(sent, Seen::Absent) || matches!(shown, Seen::Absent) || field.same(sent, shown)
-    })
+    let defaults = mapping.shows_defaults(&intent.body, &candidate.record);
+    defaults
+        && mapping.fields.iter().all(|field| {
+            let (sent, shown) = (sent.get(&field.advoware), shown.get(&field.advoware));
+            matches!(sent, Seen::Absent) || matches!(shown, Seen::Absent) || field.same(sent, shown)
+        })
 }
 
 /// One word for all records with equal search keys; empty where the record cannot be searched for.

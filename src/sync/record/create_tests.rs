@@ -94,3 +94,26 @@ fn equal_search_keys_have_one_digest() {
     assert_ne!(of("Muster"), of("Master"));
     assert_eq!(digest(&mapping, &Content::default()), "", "nothing to search by");
 }
+
+#[test]
+fn an_interrupted_create_is_recognised_by_its_defaults_too() {
+    let mut mapping = mapping();
+    mapping.defaults = vec![("art".to_owned(), json!(7)), ("seit".to_owned(), json!("2026-01-01"))];
+    let mut intent = intent(&[], Some("1980-02-29"));
+    intent.body.extend(json!({ "art": 7, "seit": "2026-01-01" }).as_object().unwrap().clone());
+    let found = |art: Value, since: &str| {
+        let mut party = party(4, "Muster", Some("1980-02-29"));
+        party.insert("art".to_owned(), art);
+        party.insert("seit".to_owned(), json!(since));
+        Some(candidates(&mapping, &wanted(Some("1980-02-29")), vec![party]))
+    };
+    for (found, adopted) in [
+        (found(json!("7"), "2026-01-01T00:00:00"), true),
+        (found(json!(8), "2026-01-01"), false),
+        (found(json!(7), "2026-01-02"), false),
+    ] {
+        let creation = recover(&mapping, &intent, found.clone());
+        assert_eq!(matches!(creation, Creation::Adopt(_)), adopted, "{found:?}");
+        assert_eq!(matches!(creation, Creation::Ask { .. }), !adopted, "{found:?}");
+    }
+}

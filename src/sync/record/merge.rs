@@ -72,6 +72,8 @@ pub struct Blocked {
 pub enum BlockReason {
     /// The mapping lets this field flow the other way only.
     Direction,
+    /// Advoware would ignore it silently.
+    ReadOnly,
     /// A required field is never written blank.
     Required,
     /// EspoCRM would refuse the value, and with it the whole PUT.
@@ -99,6 +101,20 @@ impl Merged {
     #[must_use]
     pub fn is_settled(&self) -> bool {
         self.to_advoware.is_empty() && self.to_espocrm.is_empty()
+    }
+
+    /// A value that could not be read counts as absent, so the other side's edit may go over it: then it is told as it was,
+    /// for nobody else remembers it.
+    pub(super) fn tell_unreadable(&mut self, espocrm: &Content, advoware: &Content) {
+        for (winner, losing) in [(Side::Advoware, espocrm), (Side::Espocrm, advoware)] {
+            let written = if winner == Side::Advoware { &self.to_espocrm } else { &self.to_advoware };
+            for problem in losing.problems().iter().filter(|problem| written.get(&problem.field).is_known()) {
+                let (lost, value) = (Some(problem.unreadable.value.clone()), written.get(&problem.field).text());
+                let value = value.map(str::to_owned);
+                let (espocrm, advoware) = if winner == Side::Advoware { (lost, value) } else { (value, lost) };
+                self.replaced.push(Difference { field: problem.field.clone(), espocrm, advoware, winner });
+            }
+        }
     }
 }
 
@@ -241,8 +257,9 @@ pub(super) fn settle(decisions: &[Decision<'_>]) -> Merged {
         let turn = !may_flow(wanted) && decision.loser == Loser::Conflict && decision.value(wanted.other()).is_known();
         let winner = if turn { wanted.other() } else { wanted };
         let value = decision.value(winner);
-        let refused = value.text().and_then(|text| field.convert.espocrm_refuses(text));
+        let refused = value.text().and_then(|text| field.espocrm_refuses(text));
         let reason = match (winner, refused) {
+            _ if !may_flow(winner) && field.read_only => Some(BlockReason::ReadOnly),
             _ if !may_flow(winner) => Some(BlockReason::Direction),
             _ if field.required && value == Seen::Blank => Some(BlockReason::Required),
             _ if field.is_name() && leaves_blank(winner) => Some(BlockReason::Required),

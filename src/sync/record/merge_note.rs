@@ -58,6 +58,7 @@ fn blocked(mapping: &Mapping, blocked: &Blocked) -> String {
     };
     let why = match blocked.reason {
         BlockReason::Direction => "dieses Feld wird nur in der anderen Richtung abgeglichen",
+        BlockReason::ReadOnly => "Advoware lässt dieses Feld nicht ändern",
         BlockReason::Required => "ein Name oder Pflichtfeld darf nicht leer werden",
         BlockReason::Refused(_) => "EspoCRM nimmt diesen Wert nicht an",
     };
@@ -73,7 +74,7 @@ fn shown(field: Option<&Field>, value: Option<&str>) -> String {
     let day = NaiveDate::parse_from_str(value, "%Y-%m-%d").ok();
     match day.filter(|_| field.is_some_and(|field| field.convert == Conversion::Date)) {
         Some(day) => quoted(&day.format("%d.%m.%Y").to_string()),
-        None => quoted(value),
+        None => quoted(field.map_or(value, |field| field.convert.espocrm_text(value))),
     }
 }
 

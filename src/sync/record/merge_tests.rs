@@ -149,6 +149,28 @@ fn a_field_with_one_direction_flows_that_way_only() {
 }
 
 #[test]
+fn a_change_of_what_advoware_does_not_let_change_is_told_once_and_never_sent() {
+    let mut mapping = mapping();
+    let field = mapping.fields.iter_mut().find(|field| field.advoware == "anrede").expect("mapped");
+    (field.direction, field.read_only) = (crate::sync::record::mapping::Direction::ToEspocrm, true);
+    let base = Snapshot { espocrm: content(json!({"anrede": "Herr"})), advoware: content(json!({"anrede": "Herr"})) };
+    let ours = content(json!({"anrede": "Frau"}));
+    let merged = merge(&mapping, &base, &ours, &base.advoware);
+    assert!(merged.is_settled());
+    assert_eq!(merged.blocked.iter().map(|it| it.reason).collect::<Vec<_>>(), [BlockReason::ReadOnly]);
+    // The next run knows of it; the next change is told again; Advoware's own changes arrive.
+    let told = base.after(&ours, &base.advoware);
+    assert_eq!(merge(&mapping, &told, &ours, &base.advoware), Merged::default());
+    assert_eq!(merge(&mapping, &told, &content(json!({"anrede": "Dr."})), &base.advoware).blocked.len(), 1);
+    let theirs = merge(&mapping, &told, &ours, &content(json!({"anrede": "Prof."})));
+    assert_eq!(theirs.to_espocrm, content(json!({"anrede": "Prof."})));
+    assert_eq!(mapping.new_advoware(&ours), Map::new());
+    assert_eq!(mapping.not_created(&ours).len(), 1);
+    let whole = whole(&mapping, Verdict::Initial, &ours, &base.advoware);
+    assert_eq!(whole.to_espocrm, base.advoware, "without a snapshot Advoware's value counts");
+}
+
+#[test]
 fn what_espocrm_refuses_is_told_and_settles() {
     let base = Snapshot { espocrm: content(json!({"telGesch": null})), advoware: content(json!({"telGesch": null})) };
     let theirs = content(json!({"telGesch": "siehe Akte"}));

@@ -8,6 +8,7 @@
 pub mod compare;
 pub mod convert;
 mod convert_date;
+mod convert_enum;
 mod convert_phone;
 pub mod create;
 pub mod decision;
@@ -16,6 +17,7 @@ pub mod execute;
 pub mod handler;
 pub mod import;
 pub mod inspect;
+pub mod join;
 pub mod looks;
 pub mod mapping;
 pub mod merge;

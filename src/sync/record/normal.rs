@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::convert::Unreadable;
 use super::mapping::{Field, Mapping, Source};
+use super::merge::Side;
 
 /// Canonical field name → text or blank. Serialises as a plain object (`{"name":"Muster","vorname":null}`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,11 +92,16 @@ impl Content {
     }
 
     /// Reads one attribute of a record.
-    fn read(&mut self, field: &Field, record: &Map<String, Value>, attribute: &str) {
-        let Some(value) = record.get(attribute) else { return };
-        match field.convert.read(value) {
-            Ok(text) => drop(self.values.insert(field.advoware.clone(), text)),
-            Err(unreadable) => self.report(Problem { field: field.advoware.clone(), unreadable }),
+    fn read(&mut self, side: Side, field: &Field, record: &Map<String, Value>, attribute: &str) {
+        self.take(field, record.get(attribute).map(|value| field.convert.read(side, value)));
+    }
+
+    /// Takes what was read of a field; `None` is absent.
+    fn take(&mut self, field: &Field, read: Option<Result<Option<String>, Unreadable>>) {
+        match read {
+            None => {}
+            Some(Ok(text)) => drop(self.values.insert(field.advoware.clone(), text)),
+            Some(Err(unreadable)) => self.report(Problem { field: field.advoware.clone(), unreadable }),
         }
     }
 }
@@ -135,8 +141,10 @@ impl Mapping {
     pub fn from_espocrm(&self, record: &Map<String, Value>) -> Content {
         let mut content = Content::default();
         for field in &self.fields {
-            if let Source::Attribute(attribute) = &field.source {
-                content.read(field, record, attribute);
+            match &field.source {
+                Source::Attribute(attribute) => content.read(Side::Espocrm, field, record, attribute),
+                Source::Joined(joined) => content.take(field, joined.read(record)),
+                Source::First | Source::Name => {}
             }
         }
         if let Some(person) = &self.person {
@@ -150,7 +158,7 @@ impl Mapping {
     pub fn from_advoware(&self, record: &Map<String, Value>) -> Content {
         let mut content = Content::default();
         for field in &self.fields {
-            content.read(field, record, &field.advoware);
+            content.read(Side::Advoware, field, record, &field.advoware);
         }
         content
     }

@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value};
 
-use super::convert::Conversion;
+use super::convert::plain;
 use super::mapping::Person;
 use super::normal::{Content, Problem, Seen};
 use super::normal_write::{EspocrmWrite, Replaced, Unwritable};
@@ -36,7 +36,7 @@ impl Names {
         let one = |attribute: &str| {
             let mut content = Content::default();
             // Something other than a text is as good as hidden.
-            if let Some(Ok(text)) = record.get(attribute).map(|value| Conversion::Text.read(value)) {
+            if let Some(Ok(text)) = record.get(attribute).map(plain) {
                 content.set(VALUE, text.as_deref().map_or(Seen::Blank, Seen::Value));
             }
             content
@@ -93,7 +93,7 @@ impl Person {
             (&self.espocrm_last, &self.advoware_name),
             (&self.espocrm_company, &self.advoware_name),
         ] {
-            if let Some(Err(unreadable)) = record.get(attribute).map(|value| Conversion::Text.read(value)) {
+            if let Some(Err(unreadable)) = record.get(attribute).map(plain) {
                 content.report(Problem { field: field.clone(), unreadable });
             }
         }

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::mapping::{Mapping, Source};
+use super::merge::Side;
 use super::normal::{Content, Seen};
 
 /// What to PUT to EspoCRM.
@@ -53,9 +54,9 @@ impl Mapping {
             let value = match new {
                 Seen::Absent => continue,
                 Seen::Blank => Value::Null,
-                Seen::Value(text) => field.convert.write(text, existing),
+                Seen::Value(text) => field.convert.write_advoware(text, existing),
             };
-            let old = existing.and_then(|value| field.convert.read(value).ok());
+            let old = existing.and_then(|value| field.convert.read(Side::Advoware, value).ok());
             let unchanged = old.is_some_and(|old| field.same(old.as_deref().map_or(Seen::Blank, Seen::Value), new));
             if !unchanged {
                 whole.insert(name.clone(), value);
@@ -63,7 +64,8 @@ impl Mapping {
         }
     }
 
-    /// The body that creates an Advoware record: everything filled that may flow there.
+    /// The body that creates an Advoware record: everything filled that may flow there, and the mapping's defaults for the
+    /// rest.
     #[must_use]
     pub fn new_advoware(&self, content: &Content) -> Map<String, Value> {
         let mut filled = Content::default();
@@ -74,6 +76,9 @@ impl Mapping {
         }
         let mut body = Map::new();
         self.write_advoware(&filled, &mut body);
+        for (name, value) in &self.defaults {
+            body.entry(name.as_str()).or_insert_with(|| value.clone());
+        }
         body
     }
 
@@ -106,20 +111,32 @@ impl Mapping {
             person.write_espocrm(changes, current, &mut write);
         }
         for field in &self.fields {
-            let Source::Attribute(attribute) = &field.source else { continue };
+            if field.is_name() {
+                continue;
+            }
             let text = match changes.get(&field.advoware) {
                 Seen::Absent => continue,
                 Seen::Blank => {
-                    write.set(attribute, None);
+                    field.attributes().iter().for_each(|attribute| write.set(attribute, None));
                     continue;
                 }
                 Seen::Value(text) => text,
             };
-            if let Some(reason) = field.convert.espocrm_refuses(text) {
+            if let Some(reason) = field.espocrm_refuses(text) {
                 let (field, value) = (field.advoware.clone(), text.to_owned());
                 write.unwritable.push(Unwritable { field, value, reason });
-            } else {
-                write.attributes.insert(attribute.clone(), field.convert.write(text, current.get(attribute)));
+                continue;
+            }
+            match &field.source {
+                Source::Attribute(attribute) => {
+                    let value = field.convert.write_espocrm(text, current.get(attribute));
+                    write.attributes.insert(attribute.clone(), value);
+                }
+                Source::Joined(joined) => {
+                    let parts = joined.split(text).unwrap_or_default();
+                    joined.attributes.iter().zip(parts).for_each(|(attribute, part)| write.set(attribute, Some(part)));
+                }
+                Source::First | Source::Name => {}
             }
         }
         write

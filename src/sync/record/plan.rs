@@ -60,12 +60,13 @@ pub fn plan(mapping: &Mapping, both: Both<'_>, now: DateTime<Utc>) -> Plan {
     let espocrm = mapping.from_espocrm(both.espocrm);
     let advoware = mapping.from_advoware(both.advoware);
     let snapshot = both.pair.and_then(|pair| pair.snapshot.as_ref());
-    let (merged, verdict) = if let Some(snapshot) = snapshot {
+    let (mut merged, verdict) = if let Some(snapshot) = snapshot {
         (merge(mapping, snapshot, &espocrm, &advoware), None)
     } else {
         let verdict = Evidence::read(mapping, both.espocrm, both.advoware).verdict(both.own_user);
         (whole(mapping, verdict, &espocrm, &advoware), Some(verdict))
     };
+    merged.tell_unreadable(&espocrm, &advoware);
     let put = (!merged.to_advoware.is_empty()).then(|| {
         let mut whole = both.advoware.clone();
         mapping.write_advoware(&merged.to_advoware, &mut whole);

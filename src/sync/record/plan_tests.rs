@@ -121,6 +121,18 @@ fn what_advoware_does_not_take_is_told_once_and_not_fought_over() {
 }
 
 #[test]
+fn what_cannot_be_read_and_is_written_over_is_in_the_note() {
+    let mut world = World::new();
+    world.run(|_| {});
+    world.advoware.insert("geburtsdatum".into(), json!("ca. 1980"));
+    assert_eq!(world.plan().note, None, "left alone");
+    world.espocrm.insert("dateOfBirth".into(), json!("1980-02-29"));
+    let plan = world.plan();
+    assert_eq!(plan.put.clone().unwrap()["geburtsdatum"], "1980-02-29");
+    assert!(plan.note.unwrap().contains("EspoCRM „29.02.1980“ gilt, Advoware „ca. 1980“ wurde ersetzt"));
+}
+
+#[test]
 fn attributes_that_are_as_they_should_be_are_not_sent() {
     let mut world = World::new();
     let company = json!({ "firstName": null, "lastName": null, "firmenname": "Muster GmbH" });

@@ -4,6 +4,7 @@ mod alerts;
 mod calendar;
 mod dead;
 mod doctor;
+mod mapping;
 mod runbook;
 mod setup;
 mod status;
@@ -31,8 +32,12 @@ pub struct Ran {
 impl Person {
     /// Someone who works with this Redis.
     pub fn at(redis: &Redis) -> Self {
-        let person = Self { folder: tempfile::tempdir().unwrap(), environment: Vec::new() };
-        person.with("REDIS_URL", &redis.url()).with("REDIS_TIMEOUT_SECONDS", "5")
+        Self::alone().with("REDIS_URL", &redis.url()).with("REDIS_TIMEOUT_SECONDS", "5")
+    }
+
+    /// Someone who has set nothing.
+    pub fn alone() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), environment: Vec::new() }
     }
 
     /// The same with a setting.

@@ -21,6 +21,7 @@ mod many;
 mod matrix;
 mod odd_answers;
 mod outage;
+mod second;
 mod sign_in;
 mod storm;
 mod sweep;

@@ -64,12 +64,16 @@ impl World {
     /// Without a worker: what is enqueued waits.
     pub async fn idle(settings: &[(&str, &str)], mut options: Options) -> Self {
         // Companies have no lastName; the requirement is lifted, as doctor asks for.
-        options.espocrm.entities = vec![Entity::beteiligte(CBETEILIGTE).not_required("lastName")];
+        options.espocrm.entities.retain(|entity| entity.name != CBETEILIGTE);
+        options.espocrm.entities.push(Entity::beteiligte(CBETEILIGTE).not_required("lastName"));
         let sandbox = Sandbox::start(options).await.unwrap();
         let redis = Redis::start();
         let queue = redis.prepared().await;
         let address = format!("127.0.0.1:{}", free_port());
-        sandbox.register_webhooks(CBETEILIGTE, &format!("http://{address}/vmh/webhook/beteiligte"));
+        for entity in sandbox.options().espocrm.entities {
+            let name = entity.name.trim_start_matches('C').to_lowercase();
+            sandbox.register_webhooks(&entity.name, &format!("http://{address}/vmh/webhook/{name}"));
+        }
         let mut all = sandbox.env();
         all.push(("REDIS_URL".to_owned(), redis.url()));
         let chosen = SETTINGS.iter().chain(settings).map(|&(name, value)| (name.to_owned(), value.to_owned()));

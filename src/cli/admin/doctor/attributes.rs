@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use crate::cli::admin::espocrm::fields::{Misfit, read_only, sync_fields};
 use crate::cli::admin::finding::{Finding, Level};
-use crate::sync::record::convert::Conversion;
-use crate::sync::record::mapping::{Direction, Field, Mapping, Source};
+use crate::sync::record::convert::{Conversion, Table};
+use crate::sync::record::mapping::{Direction, Field, Mapping};
 
 /// Field types that hold one line or block of text, or a value that has one.
 const TEXTUAL: [&str; 15] = [
@@ -35,10 +35,8 @@ pub(super) fn check(about: &str, mapping: &Mapping, fields: &Value) -> Vec<Findi
         };
         misfits.into_iter().map(move |misfit| (misfit, field.name))
     });
-    let attributes = mapping.fields.iter().filter_map(|field| match &field.source {
-        Source::Attribute(name) => Some((field, name.as_str())),
-        Source::First | Source::Name => None,
-    });
+    let attributes =
+        mapping.fields.iter().flat_map(|field| field.attributes().iter().map(move |name| (field, name.as_str())));
     let mapped =
         attributes.flat_map(|(field, name)| mapped(field, name, fields).into_iter().map(move |misfit| (misfit, name)));
     let misfits = synced.chain(mapped).chain(names(mapping, fields));
@@ -68,16 +66,21 @@ fn mapped(field: &Field, name: &str, fields: &Value) -> Vec<Misfit> {
         return vec![Misfit::Breaks(text.to_owned())];
     };
     let kind = found["type"].as_str().unwrap_or_default();
-    let fitting: &[&str] = match field.convert {
+    let fitting: &[&str] = match &field.convert {
         Conversion::Text => &TEXTUAL,
         Conversion::Date => &["date"],
         Conversion::Phone => &["phone", "varchar"],
         Conversion::Email => &["email", "varchar"],
+        Conversion::Enum(table) if table.is_truth() => &["bool", "enum", "varchar"],
+        Conversion::Enum(_) => &["enum", "varchar", "int"],
     };
     let mut out = Vec::new();
     if !fitting.contains(&kind) {
-        let convert = Conversion::NAMES.iter().find(|(_, it)| *it == field.convert).map_or("text", |(name, _)| name);
+        let convert = field.convert.name();
         out.push(Misfit::Breaks(format!("has the type {kind}, which `convert = \"{convert}\"` cannot fill")));
+    }
+    if let Conversion::Enum(table) = &field.convert {
+        out.extend(options(table, found));
     }
     if field.direction != Direction::ToAdvoware {
         out.extend(read_only(found));
@@ -86,6 +89,32 @@ fn mapped(field: &Field, name: &str, fields: &Value) -> Vec<Misfit> {
         let text = "is required in EspoCRM: a record whose value is cleared in Advoware is refused; lift that in the \
                     Entity Manager, or set `required = true` in the mapping file";
         out.push(Misfit::Odd(text.to_owned()));
+    }
+    out
+}
+
+/// Whether a table and the options of a list field are the same. An option that is missing is a value that `EspoCRM`
+/// refuses; one too many stays in `EspoCRM`, which is reported with every run.
+fn options(table: &Table, found: &Value) -> Vec<Misfit> {
+    let Some(options) = found["options"].as_array().filter(|_| found["type"] == "enum") else { return Vec::new() };
+    let options: Vec<&str> = options.iter().filter_map(Value::as_str).filter(|it| !it.trim().is_empty()).collect();
+    let rows = table.rows().iter().map(|row| row.espocrm.as_str());
+    let missing: Vec<&str> = rows.filter(|row| !options.contains(row)).collect();
+    let further: Vec<&str> = options.iter().copied().filter(|it| table.by_espocrm(it.trim()).is_none()).collect();
+    let mut out = Vec::new();
+    if !missing.is_empty() {
+        let text = format!(
+            "has no option {}, which `values` in the mapping file names: add it in EspoCRM's Entity Manager",
+            missing.join(", ")
+        );
+        out.push(Misfit::Breaks(text));
+    }
+    if !further.is_empty() {
+        let text = format!(
+            "has the option {}, which `values` in the mapping file lacks: such a value stays in EspoCRM",
+            further.join(", ")
+        );
+        out.push(Misfit::Odd(text));
     }
     out
 }
@@ -135,6 +164,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::sync::record::convert::Row;
     use crate::sync::record::mapping::Mappings;
 
     /// An installation where nothing is to be done.
@@ -163,6 +193,27 @@ mod tests {
         assert!(worst.level == level && worst.text.contains(words), "{findings:?}");
         let faults = findings.iter().filter(|it| it.level > Level::Note).count();
         assert_eq!(faults, usize::from(level > Level::Note), "{findings:?}");
+    }
+
+    #[test]
+    fn the_options_of_a_list_are_held_against_the_table() {
+        let row =
+            |espocrm: &str| Row { espocrm: espocrm.to_owned(), canonical: espocrm.to_owned(), advoware: json!(1) };
+        let table = Table::new(vec![row("A"), row("B")]);
+        let told = |found: Value| {
+            options(&table, &found)
+                .into_iter()
+                .map(|it| match it {
+                    Misfit::Breaks(text) => format!("breaks: {text}"),
+                    Misfit::Odd(text) => format!("odd: {text}"),
+                })
+                .collect::<Vec<_>>()
+        };
+        assert!(told(json!({"type": "enum", "options": ["", "A", "B"]})).is_empty());
+        assert!(told(json!({"type": "varchar", "options": ["A"]})).is_empty(), "a text is not limited to its options");
+        let both = told(json!({"type": "enum", "options": ["A", "C"]}));
+        assert!(both.len() == 2 && both[0].starts_with("breaks: has no option B,"), "{both:?}");
+        assert!(both[1].starts_with("odd: has the option C,"), "{both:?}");
     }
 
     #[test]

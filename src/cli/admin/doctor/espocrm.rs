@@ -42,7 +42,7 @@ pub(super) async fn check(parts: &Parts) -> Vec<Finding> {
 }
 
 /// The API user's client, signed in once: a wrong key must not be tried again and again, or EspoCRM locks us out.
-async fn api(parts: &Parts) -> Result<Client, Finding> {
+pub(in crate::cli::admin) async fn api(parts: &Parts) -> Result<Client, Finding> {
     if let Some(missing) = missing(parts, Upstream::EspoCrm) {
         return Err(Finding::fail(ABOUT, format!("{missing}; until then nothing is synced")));
     }
@@ -50,6 +50,11 @@ async fn api(parts: &Parts) -> Result<Client, Finding> {
     let client = client.ok_or_else(|| Finding::fail(ABOUT, "not configured; docs/settings.md lists its settings"))?;
     client.own_user().await.map_err(|error| Finding::fail(ABOUT, error.to_string()))?;
     Ok(client)
+}
+
+/// An entity as the API user sees it.
+pub(in crate::cli::admin) async fn entity_of_api(about: &str, mapping: &Mapping, api: &Client) -> Vec<Finding> {
+    entity(about, mapping, Some(api), None).await
 }
 
 /// An entity as the API user sees it; an administrator can tell what is missing from what is hidden.

@@ -18,6 +18,8 @@ use crate::roles::{Parts, queue_options};
 use crate::settings::Settings;
 use crate::sync::record::mapping::Mappings;
 
+pub(super) use espocrm::{api as espocrm_api, entity_of_api as espocrm_entity};
+
 /// Checks everything.
 pub(super) async fn run(settings: Settings) -> Report {
     let _progress = Progress::start("looking at everything");

@@ -155,7 +155,12 @@ impl Step<'_> {
     }
 
     /// Writes the note that is owed. A note that EspoCRM refuses is given up with a warning: the sync itself is done.
-    async fn pay_note(&self, next: &mut Pair, stored: &mut Option<Pair>, report: &mut Report) -> Result<(), Failure> {
+    pub(super) async fn pay_note(
+        &self,
+        next: &mut Pair,
+        stored: &mut Option<Pair>,
+        report: &mut Report,
+    ) -> Result<(), Failure> {
         let Some(note) = next.note.clone() else { return Ok(()) };
         self.run.check()?;
         let entity = &self.sync.mapping.espocrm.entity;
@@ -173,7 +178,12 @@ impl Step<'_> {
         self.remember_if_new(Boundary::NotePaid, stored, next).await
     }
 
-    async fn remember_if_new(&self, boundary: Boundary, stored: &mut Option<Pair>, next: &Pair) -> Result<(), Failure> {
+    pub(super) async fn remember_if_new(
+        &self,
+        boundary: Boundary,
+        stored: &mut Option<Pair>,
+        next: &Pair,
+    ) -> Result<(), Failure> {
         let same = stored.as_ref().is_some_and(|stored| {
             stored.number == next.number
                 && stored.row_id == next.row_id

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::report::blocked;
 use super::{Boundary, Record, Report, Step, Sync, Withheld, failure};
 use crate::clients::ADVOWARE;
 use crate::clients::advoware::{self, Created};
@@ -11,7 +12,8 @@ use crate::sync::record::create::{Candidate, Creation, candidates, digest, echoe
 use crate::sync::record::decision::{Decided, decide};
 use crate::sync::record::import::reservation;
 use crate::sync::record::mapping::Field;
-use crate::sync::record::merge::Snapshot;
+use crate::sync::record::merge::{Merged, Snapshot};
+use crate::sync::record::merge_note::note_for;
 use crate::sync::record::normal::{Content, Seen};
 use crate::sync::record::plan::version;
 use crate::sync::record::route::number_in;
@@ -26,7 +28,8 @@ impl Step<'_> {
     pub(super) async fn create(&self, record: &Record, intent: Option<Intent>) -> Result<Report, Failure> {
         let mapping = &self.sync.mapping;
         let content = mapping.from_espocrm(record);
-        let missing: Vec<&str> = mapping.missing_required(&content).iter().map(|field| field.label.as_str()).collect();
+        let missing: Vec<&str> =
+            mapping.missing_for_advoware(&content).iter().map(|field| field.label.as_str()).collect();
         if !missing.is_empty() {
             return Err(Failure::Failed {
                 code: "incomplete",
@@ -59,7 +62,10 @@ impl Step<'_> {
                 Box::pin(self.create(record, None)).await
             }
             Creation::Post { known } => self.post(record, &content, known, tries).await,
-            Creation::Adopt(candidate) => self.adopt(record, *candidate).await,
+            Creation::Adopt(candidate) => {
+                let body = intent.map(|intent| intent.body).unwrap_or_default();
+                self.adopt(record, &body, *candidate).await
+            }
             Creation::Link(candidate) => {
                 self.check_unlinked(&candidate.number).await?;
                 self.link(record, &content, *candidate).await
@@ -85,10 +91,10 @@ impl Step<'_> {
         }
         let record = self.read_advoware(number).await?;
         let content = mapping.from_advoware(&record);
+        let candidate = Candidate { number: number.to_owned(), record, content, owner: None };
         let ours = intent
-            .is_some_and(|intent| !intent.known.iter().any(|it| it == number) && echoes(mapping, intent, &content));
-        let candidate = Box::new(Candidate { number: number.to_owned(), record, content, owner: None });
-        Ok(if ours { Creation::Adopt(candidate) } else { Creation::Link(candidate) })
+            .is_some_and(|intent| !intent.known.iter().any(|it| it == number) && echoes(mapping, intent, &candidate));
+        Ok(if ours { Creation::Adopt(Box::new(candidate)) } else { Creation::Link(Box::new(candidate)) })
     }
 }
 
@@ -150,8 +156,9 @@ impl Step<'_> {
 
     /// Takes a party for the effect of an interrupted create. It was made from what was sent: whatever the record says
     /// otherwise by now is an edit made since, and goes over.
-    async fn adopt(&self, record: &Record, candidate: Candidate) -> Result<Report, Failure> {
+    async fn adopt(&self, record: &Record, body: &Record, candidate: Candidate) -> Result<Report, Failure> {
         let snapshot = Snapshot { espocrm: candidate.content.clone(), advoware: candidate.content };
+        let snapshot = self.sync.mapping.agreed(body, snapshot);
         let pair = Pair {
             number: candidate.number.clone(),
             row_id: None,
@@ -188,26 +195,30 @@ impl Step<'_> {
         );
         let snapshot = Snapshot { espocrm: content.clone(), advoware };
         let digest = digest(mapping, content);
+        let pair = self.pair(&candidate.number, version(mapping, &party), snapshot);
         let names = (Boundary::LinkStored, Boundary::LinkTold);
-        self.settle(names, record, &candidate.number, version(mapping, &party), snapshot, &digest).await?;
+        self.settle(names, record, &pair, &digest, Record::new()).await?;
         report.number = Some(candidate.number);
         Ok(report)
     }
 
-    /// Stores the pair, then EspoCRM's sync fields.
+    fn pair(&self, number: &str, row_id: Option<String>, snapshot: Snapshot) -> Pair {
+        Pair { number: number.to_owned(), row_id, snapshot: Some(snapshot), note: None, at: self.now() }
+    }
+
+    /// Stores the pair, then EspoCRM's sync fields, and with them the defaults of a new party.
     async fn settle(
         &self,
         (stored, told): (Boundary, Boundary),
         record: &Record,
-        number: &str,
-        row_id: Option<String>,
-        snapshot: Snapshot,
+        pair: &Pair,
         digest: &str,
-    ) -> Result<(), Failure> {
-        let pair = Pair { number: number.to_owned(), row_id, snapshot: Some(snapshot), note: None, at: self.now() };
-        self.remember(stored, &pair, digest).await?;
-        let attributes = status::clean(&self.sync.mapping, number, pair.row_id.as_deref(), self.now());
-        self.update_espocrm(told, record, &attributes).await.map(|_| ())
+        defaults: Record,
+    ) -> Result<Record, Failure> {
+        self.remember(stored, pair, digest).await?;
+        let mut attributes = defaults;
+        attributes.extend(status::clean(&self.sync.mapping, &pair.number, pair.row_id.as_deref(), self.now()));
+        self.update_espocrm(told, record, &attributes).await
     }
 
     async fn post(
@@ -261,6 +272,8 @@ impl Step<'_> {
             Created::Number(number) => (Some(number.to_string()), None),
             Created::Record(party) => (number_in(&party, &mapping.advoware.id), Some(party)),
         };
+        let stays = mapping.not_created(content);
+        let note = note_for(mapping, &Merged { blocked: stays.clone(), ..Merged::default() }, &[], self.now());
         let Some(number) = number else {
             let why = format!("the answer to the POST has no {}", mapping.advoware.id);
             return Err(self.quiet(intent, &why, None));
@@ -273,19 +286,28 @@ impl Step<'_> {
                 Err(why) => {
                     // The party exists: whatever else fails, nobody may create it again.
                     let sent = mapping.from_advoware(&intent.body);
-                    let snapshot = Some(Snapshot { espocrm: content.clone(), advoware: content.overlaid(&sent) });
-                    let pair = Pair { number, row_id: None, snapshot, note: None, at: self.now() };
+                    let snapshot = Snapshot { espocrm: content.clone(), advoware: content.overlaid(&sent) };
+                    let mut pair = self.pair(&number, None, mapping.agreed(&intent.body, snapshot));
+                    pair.note = note;
                     self.remember(Boundary::NumberStored, &pair, "").await?;
                     return Err(why);
                 }
             },
         };
-        let snapshot = Snapshot { espocrm: content.clone(), advoware: mapping.from_advoware(&party) };
+        let advoware = mapping.from_advoware(&party);
+        let open = mapping.agreed(&intent.body, Snapshot { espocrm: content.clone(), advoware: advoware.clone() });
+        let mut pair = Pair { note, ..self.pair(&number, version(mapping, &party), open.clone()) };
+        let mut stored = Some(pair.clone());
+        let defaults = mapping.defaults_for_espocrm(&intent.body, record, &party);
         let names = (Boundary::CreateStored, Boundary::CreateTold);
-        self.settle(names, record, &number, version(mapping, &party), snapshot, "").await?;
+        let answered = self.settle(names, record, &pair, "", defaults).await?;
+        pair.snapshot = Some(mapping.settled(&intent.body, &open, &advoware, &mapping.from_espocrm(&answered)));
+        self.remember_if_new(Boundary::UpdateStored, &mut stored, &pair).await?;
         let mut report = Report::new("created");
         report.number = Some(number);
         report.to_advoware = intent.body.keys().cloned().collect();
+        report.blocked = stays.iter().map(blocked).collect();
+        self.pay_note(&mut pair, &mut stored, &mut report).await?;
         Ok(report)
     }
 

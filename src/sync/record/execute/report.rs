@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::sync::record::drift;
-use crate::sync::record::merge::{BlockReason, Merged, Side};
+use crate::sync::record::merge::{BlockReason, Blocked, Merged, Side};
 use crate::worker::Success;
 
 /// What would have been written, had write protection been off.
@@ -58,21 +58,21 @@ impl Report {
         self.to_espocrm = names(&merged.to_espocrm);
         self.conflicts = merged.conflicts.iter().map(|it| it.field.clone()).collect();
         self.replaced = merged.replaced.iter().map(|it| it.field.clone()).collect();
-        self.blocked = merged
-            .blocked
-            .iter()
-            .map(|it| {
-                let from = if it.from == Side::Espocrm { "EspoCRM" } else { "Advoware" };
-                let why = match it.reason {
-                    BlockReason::Direction => "the mapping lets it flow the other way only",
-                    BlockReason::Required => "it is required and would be blank",
-                    BlockReason::Refused(why) => why,
-                };
-                format!("{} from {from}: {why}", it.field)
-            })
-            .collect();
+        self.blocked = merged.blocked.iter().map(blocked).collect();
         self
     }
+}
+
+/// A change that stays, with the reason and without the value.
+pub(super) fn blocked(it: &Blocked) -> String {
+    let from = if it.from == Side::Espocrm { "EspoCRM" } else { "Advoware" };
+    let why = match it.reason {
+        BlockReason::Direction => "the mapping lets it flow the other way only",
+        BlockReason::ReadOnly => "it is read-only in Advoware",
+        BlockReason::Required => "it is required and would be blank",
+        BlockReason::Refused(why) => why,
+    };
+    format!("{} from {from}: {why}", it.field)
 }
 
 impl From<Report> for Success {

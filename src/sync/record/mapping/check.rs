@@ -1,8 +1,9 @@
 //! What must hold across the sections of one mapping file.
 
+use super::defaults;
 use super::parse::Parts;
 use super::reader::{Located, Reader};
-use super::{Direction, Field};
+use super::{Direction, Field, Source};
 
 /// EspoCRM keeps these itself; writing them would be ignored or worse.
 const ESPOCRM_OWN: [&str; 6] = ["id", "deleted", "createdAt", "createdById", "modifiedAt", "modifiedById"];
@@ -45,12 +46,24 @@ pub(super) fn across(reader: &mut Reader<'_>, parts: &Parts) {
             reader.fault(key.at, &key.key, problem);
         }
     }
+    for key in &parts.search_keys {
+        let joined = |field: &&Field| field.advoware == key.value && matches!(field.source, Source::Joined(_));
+        if parts.fields.iter().any(|field| joined(&field)) {
+            let problem =
+                format!("`{}` is joined from several attributes, by which EspoCRM cannot be searched", key.value);
+            reader.fault(key.at, &key.key, problem);
+        }
+    }
     for key in &parts.unless_different {
         existing_field(reader, &parts.fields, key);
     }
     for (field, _) in &parts.import.filter {
         attribute_form(reader, &Use::of(field));
     }
+    for (field, _) in &parts.defaults {
+        attribute_form(reader, &Use::of(field));
+    }
+    defaults::check(reader, parts);
     parts.import.check(reader, !parts.search_keys.is_empty());
 }
 

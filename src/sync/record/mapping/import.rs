@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::Mapping;
 use super::reader::{Located, Reader, Section};
-use crate::sync::record::convert::Conversion;
+use crate::sync::record::convert::plain;
 
 /// The filter: all of its fields must match.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -76,7 +76,7 @@ impl Mapping {
     pub fn wants_import(&self, record: &Map<String, Value>) -> bool {
         self.import.as_ref().is_some_and(|import| {
             import.filter.iter().all(|(field, values)| {
-                let shown = record.get(field).and_then(|value| Conversion::Text.read(value).ok());
+                let shown = record.get(field).and_then(|value| plain(value).ok());
                 shown.is_some_and(|text| values.contains(&text.unwrap_or_default().to_lowercase()))
             })
         })

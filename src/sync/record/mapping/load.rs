@@ -38,34 +38,26 @@ impl Mappings {
         let built_in = BUILT_IN.map(|(file, source)| (file.to_owned(), source.to_owned()));
         let built_in = parse_all(built_in, &mut faults);
         let from_folder = parse_all(read_folder(folder, &mut faults), &mut faults);
-        for (index, loaded) in from_folder.iter().enumerate() {
-            if let Some(first) = from_folder[..index].iter().find(|other| other.mapping.name == loaded.mapping.name) {
-                faults.push(loaded.fault(
-                    loaded.lines.name,
-                    "name",
-                    format!("`{}` is defined in {} already", loaded.mapping.name, first.file),
-                ));
-            }
-        }
-        let replaced = |name: &str| from_folder.iter().any(|loaded| loaded.mapping.name == name);
-        let mut all: Vec<Loaded> = built_in.into_iter().filter(|loaded| !replaced(&loaded.mapping.name)).collect();
-        all.extend(from_folder);
-        for (index, loaded) in all.iter().enumerate() {
-            let entity = &loaded.mapping.espocrm.entity;
-            let same_entity =
-                |other: &&Loaded| other.mapping.espocrm.entity == *entity && other.mapping.name != loaded.mapping.name;
-            if let Some(first) = all[..index].iter().find(same_entity) {
-                // Two mappings would fight over one record's link and status.
-                let problem = format!("`{entity}` is mapped by `{}` in {} already", first.mapping.name, first.file);
-                faults.push(loaded.fault(loaded.lines.entity, "espocrm.entity", problem));
-            }
-        }
+        let all = combined(built_in, from_folder, &mut faults);
         if !faults.is_empty() {
             return Err(faults);
         }
         let mut all: Vec<Mapping> = all.into_iter().map(|loaded| loaded.mapping).collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(Self { all })
+    }
+
+    /// Reads these files by themselves, as they would stand in a folder beside the built-in mappings.
+    #[must_use]
+    pub fn check(files: &[PathBuf]) -> Checked {
+        let mut faults = Vec::new();
+        let sources = read_files(files, &mut faults);
+        let loaded = parse_all(sources, &mut faults);
+        let good = loaded.iter().map(|loaded| (loaded.file.clone(), loaded.mapping.clone())).collect();
+        let built_in = BUILT_IN.map(|(file, source)| (file.to_owned(), source.to_owned()));
+        let built_in = parse_all(built_in, &mut faults);
+        combined(built_in, loaded, &mut faults);
+        Checked { good, faults }
     }
 
     /// The entity with this name.
@@ -78,6 +70,40 @@ impl Mappings {
     pub fn iter(&self) -> impl Iterator<Item = &Mapping> {
         self.all.iter()
     }
+}
+
+/// What checking files came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// The mappings that could be read, with their files; faults between files may concern them still.
+    pub good: Vec<(String, Mapping)>,
+    /// All faults of all files.
+    pub faults: Vec<MappingFault>,
+}
+
+/// The built-in mappings and those of files, which replace a built-in one of their name. No name may come twice in files,
+/// and no entity at all.
+fn combined(built_in: Vec<Loaded>, from_files: Vec<Loaded>, faults: &mut Vec<MappingFault>) -> Vec<Loaded> {
+    for (index, loaded) in from_files.iter().enumerate() {
+        if let Some(first) = from_files[..index].iter().find(|other| other.mapping.name == loaded.mapping.name) {
+            let problem = format!("`{}` is defined in {} already", loaded.mapping.name, first.file);
+            faults.push(loaded.fault(loaded.lines.name, "name", problem));
+        }
+    }
+    let replaced = |name: &str| from_files.iter().any(|loaded| loaded.mapping.name == name);
+    let mut all: Vec<Loaded> = built_in.into_iter().filter(|loaded| !replaced(&loaded.mapping.name)).collect();
+    all.extend(from_files);
+    for (index, loaded) in all.iter().enumerate() {
+        let entity = &loaded.mapping.espocrm.entity;
+        let same_entity =
+            |other: &&Loaded| other.mapping.espocrm.entity == *entity && other.mapping.name != loaded.mapping.name;
+        if let Some(first) = all[..index].iter().find(same_entity) {
+            // Two mappings would fight over one record's link and status.
+            let problem = format!("`{entity}` is mapped by `{}` in {} already", first.mapping.name, first.file);
+            faults.push(loaded.fault(loaded.lines.entity, "espocrm.entity", problem));
+        }
+    }
+    all
 }
 
 impl Loaded {
@@ -100,15 +126,11 @@ fn parse_all(files: impl IntoIterator<Item = (String, String)>, faults: &mut Vec
 /// Names and texts of the folder's mapping files, by name; what cannot be read becomes a fault.
 fn read_folder(folder: Option<&Path>, faults: &mut Vec<MappingFault>) -> Vec<(String, String)> {
     let path = folder.unwrap_or(Path::new(DEFAULT_FOLDER));
-    let mut cannot = |path: &Path, error: &std::io::Error| {
-        let problem = format!("cannot be read: {error}");
-        faults.push(MappingFault { file: path.display().to_string(), line: None, key: String::new(), problem });
-    };
     let entries = match fs::read_dir(path) {
         Ok(entries) => entries,
         Err(error) if folder.is_none() && error.kind() == ErrorKind::NotFound => return Vec::new(),
         Err(error) => {
-            cannot(path, &error);
+            faults.push(cannot(path, &error));
             return Vec::new();
         }
     };
@@ -116,19 +138,29 @@ fn read_folder(folder: Option<&Path>, faults: &mut Vec<MappingFault>) -> Vec<(St
     for entry in entries {
         match entry {
             Ok(entry) => files.push(entry.path()),
-            Err(error) => cannot(path, &error),
+            Err(error) => faults.push(cannot(path, &error)),
         }
     }
     files.retain(|file| is_mapping_file(file));
     files.sort();
+    read_files(&files, faults)
+}
+
+/// Names and texts of these files; what cannot be read becomes a fault.
+fn read_files(files: &[PathBuf], faults: &mut Vec<MappingFault>) -> Vec<(String, String)> {
     let mut sources = Vec::new();
     for file in files {
-        match fs::read_to_string(&file) {
+        match fs::read_to_string(file) {
             Ok(source) => sources.push((file.display().to_string(), source)),
-            Err(error) => cannot(&file, &error),
+            Err(error) => faults.push(cannot(file, &error)),
         }
     }
     sources
+}
+
+fn cannot(path: &Path, error: &std::io::Error) -> MappingFault {
+    let problem = format!("cannot be read: {error}");
+    MappingFault { file: path.display().to_string(), line: None, key: String::new(), problem }
 }
 
 /// Editors leave hidden copies beside a file; those are not meant.

@@ -4,20 +4,30 @@
 //! `docs/mapping.md` is the page for people who write such a file.
 
 mod check;
+mod defaults;
 mod fault;
 mod import;
+mod keys;
 mod load;
 mod parse;
 mod reader;
+mod samples;
+#[cfg(test)]
+mod schema_tests;
 mod search;
 #[cfg(test)]
 mod tests;
+mod values;
 
 pub use fault::MappingFault;
 pub use import::Import;
-pub use load::{DEFAULT_FOLDER, Mappings};
+pub use load::{Checked, DEFAULT_FOLDER, Mappings};
+pub use samples::Trip;
+
+use serde_json::Value;
 
 use super::convert::Conversion;
+use super::join::{Joined, NOT_SPLIT};
 
 /// One entity: everything that record sync knows about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +50,8 @@ pub struct Mapping {
     pub sweep: Sweep,
     /// Which records that only Advoware has are created in EspoCRM; `None`: they stay there.
     pub import: Option<Import>,
+    /// What a new Advoware record gets besides the values of EspoCRM: Advoware's field, mapped or not, and its value.
+    pub defaults: Vec<(String, Value)>,
 }
 
 /// EspoCRM's entity and the names of its sync fields (seed 004).
@@ -104,6 +116,9 @@ pub struct Field {
     pub direction: Direction,
     /// A required field is never written blank, on either side.
     pub required: bool,
+    /// Advoware ignores what is written to it: only its own value flows, so `direction` is [`Direction::ToEspocrm`], and
+    /// people are told why.
+    pub read_only: bool,
 }
 
 /// Where EspoCRM keeps a field.
@@ -111,6 +126,8 @@ pub struct Field {
 pub enum Source {
     /// One attribute.
     Attribute(String),
+    /// Several attributes, joined in Advoware.
+    Joined(Joined),
     /// The first name of the person rule.
     First,
     /// The last or company name of the person rule.
@@ -179,10 +196,7 @@ impl Mapping {
         let ends = &self.espocrm;
         let sync = [&ends.link, &ends.row_id, &ends.status, &ends.last_sync, &ends.error, &ends.retries];
         let person = self.person.as_ref().map(|it| [&it.espocrm_first, &it.espocrm_last, &it.espocrm_company]);
-        let fields = self.fields.iter().filter_map(|field| match &field.source {
-            Source::Attribute(attribute) => Some(attribute),
-            Source::First | Source::Name => None,
-        });
+        let fields = self.fields.iter().flat_map(Field::attributes);
         let named = sync.into_iter().chain(person.into_iter().flatten()).chain(fields).cloned();
         ["id", "modifiedAt"].map(str::to_owned).into_iter().chain(named).collect()
     }
@@ -205,10 +219,29 @@ impl EspocrmEnd {
 }
 
 impl Field {
+    /// EspoCRM's attributes of the field; those of the person rule belong to none alone.
+    #[must_use]
+    pub fn attributes(&self) -> &[String] {
+        match &self.source {
+            Source::Attribute(attribute) => std::slice::from_ref(attribute),
+            Source::Joined(joined) => &joined.attributes,
+            Source::First | Source::Name => &[],
+        }
+    }
+
+    /// Why EspoCRM cannot take this canonical text; none where it can.
+    #[must_use]
+    pub fn espocrm_refuses(&self, text: &str) -> Option<&'static str> {
+        match &self.source {
+            Source::Joined(joined) if joined.split(text).is_none() => Some(NOT_SPLIT),
+            _ => self.convert.espocrm_refuses(text),
+        }
+    }
+
     /// Whether the field belongs to the person or company rule, which is merged and written as a group.
     #[must_use]
     pub fn is_name(&self) -> bool {
-        !matches!(self.source, Source::Attribute(_))
+        matches!(self.source, Source::First | Source::Name)
     }
 
     /// Whether EspoCRM's changes go to Advoware.

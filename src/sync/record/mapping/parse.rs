@@ -1,5 +1,6 @@
 //! One mapping file → one [`Mapping`], or all of its faults.
 
+use serde_json::Value;
 use toml::de::DeTable;
 
 use super::check::{self, Use};
@@ -7,13 +8,13 @@ use super::import::{self, Asked};
 use super::reader::{Located, Reader, Section};
 use super::{
     AdvowareEnd, Direction, EspocrmEnd, Field, Mapping, MappingFault, OnDelete, Person, Search, SearchKey, Source,
-    Sweep,
+    Sweep, defaults, keys, values,
 };
 use crate::sync::record::convert::Conversion;
 
-const DIRECTIONS: [(&str, Direction); 3] =
+pub(super) const DIRECTIONS: [(&str, Direction); 3] =
     [("both", Direction::Both), ("to_advoware", Direction::ToAdvoware), ("to_espocrm", Direction::ToEspocrm)];
-const ON_DELETE: [(&str, OnDelete); 2] = [("keep", OnDelete::Keep), ("delete", OnDelete::Delete)];
+pub(super) const ON_DELETE: [(&str, OnDelete); 2] = [("keep", OnDelete::Keep), ("delete", OnDelete::Delete)];
 
 /// What was read, with the names that the checks across sections need.
 pub(super) struct Parts {
@@ -22,10 +23,12 @@ pub(super) struct Parts {
     pub(super) entity: Located<String>,
     pub(super) espocrm_uses: Vec<Use>,
     pub(super) advoware_uses: Vec<Use>,
+    pub(super) advoware_own: Vec<String>,
     pub(super) fields: Vec<Field>,
     pub(super) search_keys: Vec<Located<String>>,
     pub(super) unless_different: Vec<Located<String>>,
     pub(super) import: Asked,
+    pub(super) defaults: Vec<(Located<String>, Option<Value>)>,
 }
 
 /// Lines that faults between files point at.
@@ -57,9 +60,7 @@ pub(super) fn parse(file: &str, source: &str) -> Result<(Mapping, Lines), Vec<Ma
 }
 
 fn read(reader: &mut Reader<'_>, root: &Section<'_>) -> (Mapping, Parts) {
-    let known =
-        ["name", "on_delete", "import", "espocrm", "advoware", "person", "field", "search", "sweep", "import_filter"];
-    reader.only(root, &known);
+    reader.only(root, keys::ROOT);
     let name = reader.text(root, "name");
     let on_delete = reader.choice(root, "on_delete", &ON_DELETE);
     let mut parts = Parts {
@@ -68,10 +69,12 @@ fn read(reader: &mut Reader<'_>, root: &Section<'_>) -> (Mapping, Parts) {
         entity: name.clone(),
         espocrm_uses: Vec::new(),
         advoware_uses: Vec::new(),
+        advoware_own: Vec::new(),
         fields: Vec::new(),
         search_keys: Vec::new(),
         unless_different: Vec::new(),
         import: import::read(reader, root),
+        defaults: defaults::read(reader, root),
     };
     let espocrm = espocrm(reader, root, &mut parts);
     let advoware = advoware(reader, root, &mut parts);
@@ -81,13 +84,13 @@ fn read(reader: &mut Reader<'_>, root: &Section<'_>) -> (Mapping, Parts) {
     }
     let search = search(reader, root, &mut parts);
     let sweep = sweep(reader, root);
-    let (fields, import) = (parts.fields.clone(), parts.import.import());
-    (Mapping { name: name.value, espocrm, advoware, person, fields, search, on_delete, sweep, import }, parts)
+    let (fields, import, defaults) = (parts.fields.clone(), parts.import.import(), defaults::typed(&parts.defaults));
+    (Mapping { name: name.value, espocrm, advoware, person, fields, search, on_delete, sweep, import, defaults }, parts)
 }
 
 fn espocrm(reader: &mut Reader<'_>, root: &Section<'_>, parts: &mut Parts) -> EspocrmEnd {
     let section = reader.section(root, "espocrm");
-    reader.only(&section, &["entity", "link", "row_id", "status", "last_sync", "error", "retries"]);
+    reader.only(&section, keys::ESPOCRM);
     parts.entity = reader.text(&section, "entity");
     let mut attribute = |key| {
         let found = reader.text(&section, key);
@@ -107,12 +110,14 @@ fn espocrm(reader: &mut Reader<'_>, root: &Section<'_>, parts: &mut Parts) -> Es
 
 fn advoware(reader: &mut Reader<'_>, root: &Section<'_>, parts: &mut Parts) -> AdvowareEnd {
     let section = reader.section(root, "advoware");
-    reader.only(&section, &["path", "id", "version", "modified"]);
+    reader.only(&section, keys::ADVOWARE);
     parts.path = reader.text(&section, "path");
     let id = reader.text(&section, "id");
     let version = reader.text(&section, "version");
     let modified = reader.optional_text(&section, "modified");
-    parts.advoware_uses.extend([&id, &version].into_iter().chain(modified.as_ref()).map(Use::of));
+    let own = || [&id, &version].into_iter().chain(modified.as_ref());
+    parts.advoware_uses.extend(own().map(Use::of));
+    parts.advoware_own.extend(own().map(|found| found.value.clone()));
     AdvowareEnd {
         path: parts.path.value.clone(),
         id: id.value,
@@ -123,11 +128,11 @@ fn advoware(reader: &mut Reader<'_>, root: &Section<'_>, parts: &mut Parts) -> A
 
 fn person(reader: &mut Reader<'_>, root: &Section<'_>, parts: &mut Parts) -> Option<Person> {
     let section = reader.optional_section(root, "person")?;
-    reader.only(&section, &["espocrm", "advoware"]);
+    reader.only(&section, keys::PERSON);
     let espocrm = reader.section(&section, "espocrm");
-    reader.only(&espocrm, &["first", "last", "company"]);
+    reader.only(&espocrm, keys::PERSON_ESPOCRM);
     let advoware = reader.section(&section, "advoware");
-    reader.only(&advoware, &["first", "name"]);
+    reader.only(&advoware, keys::PERSON_ADVOWARE);
     let ours = ["first", "last", "company"].map(|key| reader.text(&espocrm, key));
     let theirs = ["first", "name"].map(|key| reader.text(&advoware, key));
     parts.espocrm_uses.extend(ours.iter().map(Use::of));
@@ -141,6 +146,7 @@ fn person(reader: &mut Reader<'_>, root: &Section<'_>, parts: &mut Parts) -> Opt
         convert: Conversion::Text,
         direction: Direction::Both,
         required,
+        read_only: false,
     };
     // EspoCRM requires a last name and Advoware a name: blanking one is never carried over.
     parts.fields.push(name_field(Source::Name, &advoware_name, true));
@@ -149,27 +155,41 @@ fn person(reader: &mut Reader<'_>, root: &Section<'_>, parts: &mut Parts) -> Opt
 }
 
 fn field(reader: &mut Reader<'_>, section: &Section<'_>, parts: &mut Parts) {
-    reader.only(section, &["espocrm", "advoware", "label", "convert", "direction", "required"]);
-    let espocrm = reader.text(section, "espocrm");
+    reader.only(section, keys::FIELD);
+    let (source, attributes) = values::source(reader, section);
     let advoware = reader.text(section, "advoware");
-    parts.espocrm_uses.push(Use::of(&espocrm));
+    parts.espocrm_uses.extend(attributes.iter().map(Use::of));
     parts.advoware_uses.push(Use::of(&advoware));
     let label =
         reader.optional_text(section, "label").map_or_else(|| capitalised(&advoware.value), |found| found.value);
+    let read_only = reader.flag(section, "read_only");
+    let mut direction = reader.choice(section, "direction", &DIRECTIONS);
+    if read_only && direction == Direction::ToAdvoware {
+        let at = section.at("read_only").unwrap_or_default();
+        reader.fault(
+            at,
+            section.key("read_only"),
+            "nothing could flow: Advoware would ignore what this direction brings",
+        );
+    }
+    if read_only {
+        direction = Direction::ToEspocrm;
+    }
     let field = Field {
-        source: Source::Attribute(espocrm.value),
+        source,
         advoware: advoware.value,
         label,
-        convert: reader.choice(section, "convert", &Conversion::NAMES),
-        direction: reader.choice(section, "direction", &DIRECTIONS),
+        convert: values::conversion(reader, section),
+        direction,
         required: reader.flag(section, "required"),
+        read_only,
     };
     parts.fields.push(field);
 }
 
 fn search(reader: &mut Reader<'_>, root: &Section<'_>, parts: &mut Parts) -> Search {
     let Some(section) = reader.optional_section(root, "search") else { return Search::default() };
-    reader.only(&section, &["keys", "unless_different"]);
+    reader.only(&section, keys::SEARCH);
     let table = reader.section(&section, "keys");
     let mut keys = Vec::new();
     for (field, parameter) in reader.texts(&table) {
@@ -184,7 +204,7 @@ fn search(reader: &mut Reader<'_>, root: &Section<'_>, parts: &mut Parts) -> Sea
 fn sweep(reader: &mut Reader<'_>, root: &Section<'_>) -> Sweep {
     let defaults = Sweep { recheck_hours: 24, looks_per_hour: 600, list: true, page: 200, trial_hours: 24, trials: 7 };
     let Some(section) = reader.optional_section(root, "sweep") else { return defaults };
-    reader.only(&section, &["recheck_hours", "looks_per_hour", "list", "page", "trial_hours", "trials"]);
+    reader.only(&section, keys::SWEEP);
     Sweep {
         recheck_hours: reader.number(&section, "recheck_hours", 1..=8760, defaults.recheck_hours),
         looks_per_hour: reader.number(&section, "looks_per_hour", 0..=1_000_000, defaults.looks_per_hour),

@@ -5,10 +5,12 @@
 
 use std::ops::RangeInclusive;
 
+use serde_json::Value;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::MappingFault;
+use super::keys::Table;
 
 pub(super) struct Reader<'s> {
     file: &'s str,
@@ -37,7 +39,18 @@ impl<'t> Section<'t> {
         Self { table: Some(table), path: String::new(), at: 0 }
     }
 
-    fn key(&self, key: &str) -> String {
+    /// Whether there is such a table.
+    pub(super) fn is_table(&self) -> bool {
+        self.table.is_some()
+    }
+
+    /// Where the table stands.
+    pub(super) fn start(&self) -> usize {
+        self.at
+    }
+
+    /// The dotted path of one of its keys.
+    pub(super) fn key(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
@@ -70,7 +83,8 @@ impl<'s> Reader<'s> {
     }
 
     /// Refuses keys other than `known`, which is where most typing errors end up.
-    pub(super) fn only(&mut self, section: &Section<'_>, known: &[&str]) {
+    pub(super) fn only(&mut self, section: &Section<'_>, table: Table) {
+        let known = table.keys;
         for (key, _) in section.entries() {
             if !known.contains(&key.get_ref().as_ref()) {
                 let problem = format!("unknown key; known here: {}", known.join(", "));
@@ -123,6 +137,22 @@ impl<'s> Reader<'s> {
         })
     }
 
+    /// A text in which blanks count; empty is a fault.
+    pub(super) fn raw_text(&mut self, section: &Section<'_>, key: &str) -> Option<String> {
+        let value = section.find(key)?;
+        match value.get_ref().as_str() {
+            Some("") => self.fault(value.span().start, section.key(key), "must not be empty"),
+            Some(text) => return Some(text.to_owned()),
+            None => self.wrong_type(section, key, value, "string"),
+        }
+        None
+    }
+
+    /// Whether a key has a list.
+    pub(super) fn is_list(section: &Section<'_>, key: &str) -> bool {
+        section.find(key).is_some_and(|value| value.get_ref().as_array().is_some())
+    }
+
     pub(super) fn optional_text(&mut self, section: &Section<'_>, key: &str) -> Option<Located<String>> {
         let value = section.find(key)?;
         Some(self.string(value, section.key(key)))
@@ -168,6 +198,31 @@ impl<'s> Reader<'s> {
             choices.push((name, texts));
         }
         choices
+    }
+
+    /// All `key = value` pairs of a table, in the order of its lines. Texts, whole numbers and truth values are values;
+    /// anything else is a fault and reads as `None`.
+    pub(super) fn values(&mut self, section: &Section<'_>) -> Vec<(Located<String>, Option<Value>)> {
+        let mut entries: Vec<_> = section.entries().collect();
+        entries.sort_by_key(|(key, _)| key.span().start);
+        let mut values = Vec::new();
+        for (key, found) in entries {
+            let path = section.key(key.get_ref());
+            let value = match found.get_ref() {
+                DeValue::String(text) => Some(Value::String(text.clone().into_owned())),
+                DeValue::Boolean(truth) => Some(Value::Bool(*truth)),
+                DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix()).ok().map(Value::from),
+                _ => None,
+            };
+            if value.is_none() {
+                let kind = found.get_ref().type_str();
+                let problem = format!("must be a string, a whole number, true or false, not {kind}");
+                self.fault(found.span().start, path.clone(), problem);
+            }
+            values
+                .push((Located { value: key.get_ref().clone().into_owned(), at: key.span().start, key: path }, value));
+        }
+        values
     }
 
     /// A list of texts; empty where it is missing.

@@ -31,9 +31,13 @@ impl Mapping {
             (Source::First, Some(person)) => vec![person.espocrm_first.clone()],
             (Source::Name, Some(person)) => vec![person.espocrm_last.clone(), person.espocrm_company.clone()],
             (Source::Attribute(attribute), _) => vec![attribute.clone()],
-            (Source::First | Source::Name, None) => Vec::new(),
+            // The reader refuses a joined field as a key: its parts would have to fit together.
+            (Source::Joined(_), _) | (Source::First | Source::Name, None) => Vec::new(),
         };
-        filled.map(|(field, text)| attributes(field).into_iter().map(|it| (it, text.to_owned())).collect()).collect()
+        let listed = |(field, text): (&Field, &str)| {
+            attributes(field).into_iter().map(|it| (it, field.convert.espocrm_text(text).to_owned())).collect()
+        };
+        filled.map(listed).collect()
     }
 
     /// Whether all search keys are known of `one` and equal. Advoware ignores a parameter it does not know, so every

@@ -1,9 +1,11 @@
 use std::fs;
 
+use serde_json::json;
 use tempfile::TempDir;
 
 use super::parse::parse;
 use super::*;
+use crate::sync::record::merge::{Snapshot, merge};
 
 const SHIPPED: &str = include_str!("../../../../mappings/beteiligte.toml");
 
@@ -29,6 +31,7 @@ fn the_shipped_mapping_follows_the_contract() {
         .iter()
         .map(|field| match &field.source {
             Source::Attribute(attribute) => (attribute.as_str(), field.advoware.as_str()),
+            Source::Joined(joined) => panic!("{joined:?}"),
             Source::First => ("(first)", field.advoware.as_str()),
             Source::Name => ("(name)", field.advoware.as_str()),
         })
@@ -177,6 +180,187 @@ fn shipped_import(source: &str) -> Option<Import> {
     parse("x.toml", source).expect("valid").0.import
 }
 
+/// The shipped file with this for `convert = "date"` in line 32.
+fn with_date_as(lines: &str) -> Result<Mapping, Vec<String>> {
+    let source = SHIPPED.replacen("convert = \"date\"", lines, 1);
+    let shown = |faults: Vec<MappingFault>| faults.iter().map(ToString::to_string).collect();
+    parse("x.toml", &source).map(|(mapping, _)| mapping).map_err(shown)
+}
+
+#[test]
+fn a_table_of_values_is_one_to_one() {
+    let refused = |lines: &str, expected: &str| {
+        let faults = with_date_as(lines).expect_err(lines);
+        assert!(faults.len() == 1 && faults[0].starts_with(expected), "{lines}: {faults:#?}");
+    };
+    let table = |rows: &str| format!("convert = \"enum\"\nvalues = {{ {rows} }}");
+    refused("convert = \"enum\"", "x.toml:29: `field.values`: missing (table)");
+    refused("values = { a = 1 }", "x.toml:32: `field.values`: has no effect without `convert = \"enum\"`");
+    refused("convert = \"enum\"\nvalues = 5", "x.toml:33: `field.values`: must be a table, not integer");
+    refused(&table(""), "x.toml:33: `field.values`: is empty");
+    refused(&table("a = 1, b = \"1\""), "x.toml:33: `field.values.b`: Advoware's `1` stands in line 33 already");
+    refused(&table("a = 1, \" a\" = 2"), "x.toml:33: `field.values. a`: EspoCRM's `a` stands in line 33 already");
+    refused(&table("a = \" \""), "x.toml:33: `field.values.a`: must not be blank");
+    refused(&table("\"\" = 0"), "x.toml:33: `field.values.`: must not be blank");
+    refused(
+        &table("a = 1.5"),
+        "x.toml:33: `field.values.a`: must be a string, a whole number, true or false, not float",
+    );
+    refused(&table("a = 1, a = 2"), "x.toml:33: not valid TOML: duplicate key");
+    let lines = "convert = \"enum\"\n[field.values]\nMandant = 1\nGegner = true\nMandat = 1";
+    refused(lines, "x.toml:36: `field.values.Mandat`: Advoware's `1` stands in line 34 already");
+
+    let mapping = with_date_as(&table("Mandant = 1, Ja = true, Zeuge = \" Z\"")).expect("valid");
+    let Conversion::Enum(read) = &mapping.fields[2].convert else { panic!("{:?}", mapping.fields[2]) };
+    let rows: Vec<_> =
+        read.rows().iter().map(|row| (row.espocrm.as_str(), row.canonical.as_str(), &row.advoware)).collect();
+    assert_eq!(rows, [("Mandant", "1", &json!(1)), ("Ja", "true", &json!(true)), ("Zeuge", "Z", &json!("Z"))]);
+}
+
+#[test]
+fn several_attributes_are_one_field_in_advoware() {
+    let with = |lines: &str| SHIPPED.replacen("espocrm = \"anrede\"", lines, 1);
+    let refused = |source: &str, expected: &str| {
+        let faults = parse("x.toml", source).expect_err(expected);
+        let shown: Vec<_> = faults.iter().map(ToString::to_string).collect();
+        assert!(shown.len() == 1 && shown[0].starts_with(expected), "{expected}: {shown:#?}");
+    };
+    refused(&with("espocrm = [\"a\"]"), "x.toml:35: `field.espocrm`: a list needs two attributes at least");
+    refused(&with("espocrm = [\"a\", \"dateOfBirth\"]"), "x.toml:35: `field.espocrm`: `dateOfBirth` is used already");
+    refused(&with("espocrm = [\"a\", 5]"), "x.toml:35: `field.espocrm`: must be a string, not integer");
+    refused(&with("espocrm = \"a\"\nseparator = \" \""), "x.toml:36: `field.separator`: has no effect without a list");
+    refused(&with("espocrm = [\"a\", \"b\"]\nseparator = \"\""), "x.toml:36: `field.separator`: must not be empty");
+    refused(
+        &with("espocrm = [\"a\", \"b\"]\nconvert = \"text\""),
+        "x.toml:36: `field.convert`: several attributes are",
+    );
+    let keyed = with("espocrm = [\"a\", \"b\"]").replacen("keys = {", "keys = { anrede = \"x\",", 1);
+    refused(&keyed, "x.toml:61: `search.keys.anrede`: `anrede` is joined from several attributes");
+
+    let mapping = parse("x.toml", &with("espocrm = [\"a\", \"b\"]\nseparator = \", \"")).expect("valid").0;
+    let record = |value: Value| value.as_object().expect("an object").clone();
+    assert!(mapping.espocrm_attributes().contains(&"b".to_owned()), "it is read");
+    let ours = mapping.from_espocrm(&record(json!({"a": "Eins", "b": "Zwei"})));
+    assert_eq!(mapping.new_advoware(&ours), record(json!({"anrede": "Eins, Zwei"})));
+    let theirs = |text: Value| mapping.from_advoware(&record(json!({"anrede": text})));
+    // Changed in Advoware: split where that is certain, else told once and left; blank clears all.
+    let base = Snapshot { espocrm: ours.clone(), advoware: ours.clone() };
+    let split = merge(&mapping, &base, &ours, &theirs(json!("Drei, Vier")));
+    let write = mapping.write_espocrm(&split.to_espocrm, &record(json!({})));
+    assert_eq!(write.attributes, record(json!({"a": "Drei", "b": "Vier"})));
+    let odd = theirs(json!("Drei"));
+    let left = merge(&mapping, &base, &ours, &odd);
+    assert!(left.is_settled() && left.blocked.len() == 1, "{left:?}");
+    assert!(merge(&mapping, &base.after(&ours, &odd), &ours, &odd).blocked.is_empty());
+    let cleared = merge(&mapping, &base, &ours, &theirs(Value::Null));
+    let write = mapping.write_espocrm(&cleared.to_espocrm, &record(json!({})));
+    assert_eq!(write.attributes, record(json!({"a": null, "b": null})));
+}
+
+#[test]
+fn a_read_only_field_flows_one_way_and_says_why() {
+    let mapping = with_date_as("read_only = true").expect("valid");
+    assert_eq!((mapping.fields[2].direction, mapping.fields[2].read_only), (Direction::ToEspocrm, true));
+    let faults = with_date_as("direction = \"to_advoware\"\nread_only = true").expect_err("nothing flows");
+    assert!(
+        faults.len() == 1 && faults[0].starts_with("x.toml:33: `field.read_only`: nothing could flow"),
+        "{faults:?}"
+    );
+}
+
+/// The shipped file with these defaults of new records, in line 65.
+fn with_defaults(defaults: &str) -> Result<Mapping, Vec<MappingFault>> {
+    let source = SHIPPED.replacen("[sweep]", &format!("[create]\nadvoware = {{ {defaults} }}\n[sweep]"), 1);
+    parse("x.toml", &source).map(|(mapping, _)| mapping)
+}
+
+#[test]
+fn a_default_must_be_something_that_advoware_can_take() {
+    for (defaults, expected) in [
+        ("rowId = \"x\"", "x.toml:65: `create.advoware.rowId`: `rowId` is given by Advoware"),
+        ("betNr = 1", "x.toml:65: `create.advoware.betNr`: `betNr` is given by Advoware"),
+        ("name = \"x\"", "x.toml:65: `create.advoware.name`: `name` belongs to the person or company rule"),
+        ("geburtsdatum = \"morgen\"", "x.toml:65: `create.advoware.geburtsdatum`: `morgen`: not a date"),
+        ("art = \" \"", "x.toml:65: `create.advoware.art`: must not be blank"),
+        ("art = []", "x.toml:65: `create.advoware.art`: must be a string, a whole number, true or false, not array"),
+        ("\"a b\" = 1", "x.toml:65: `create.advoware.a b`: `a b` is no attribute name"),
+    ] {
+        let faults: Vec<_> = with_defaults(defaults).expect_err(defaults).iter().map(ToString::to_string).collect();
+        assert!(faults.len() == 1 && faults[0].starts_with(expected), "{defaults}: {faults:#?}");
+    }
+    check("[sweep]", "[create]\nart = 1\n[create.advoware]\n[sweep]", "x.toml:65: `create.art`: unknown key");
+    check("[sweep]", "[create]\n[sweep]", "x.toml:64: `create.advoware`: missing (table)");
+}
+
+#[test]
+fn a_new_record_gets_defaults_for_what_is_blank_and_the_first_status_takes_them_back() {
+    let mapping = with_defaults("art = 7, anrede = \"Firma\", rechtsform = \"GmbH\"").expect("valid");
+    let record = |value: Value| value.as_object().expect("an object").clone();
+    let ours =
+        record(json!({"firstName": null, "lastName": null, "firmenname": "X", "anrede": null, "rechtsform": "AG"}));
+    let body = mapping.new_advoware(&mapping.from_espocrm(&ours));
+    assert_eq!(body, record(json!({"name": "X", "art": 7, "anrede": "Firma", "rechtsform": "AG"})));
+    let theirs = record(json!({"name": "X", "vorname": null, "art": "7", "anrede": "Firma", "rechtsform": "AG"}));
+    assert!(mapping.shows_defaults(&body, &theirs));
+    assert!(mapping.shows_defaults(&body, &record(json!({"name": "X"}))), "what is not shown says nothing");
+    assert!(!mapping.shows_defaults(&body, &record(json!({"art": 8}))));
+    assert_eq!(mapping.defaults_for_espocrm(&body, &ours, &theirs), record(json!({"anrede": "Firma"})));
+    // A run that dies before that write is made good by the next one; neither a conflict nor a blank comes of it.
+    let both = Snapshot { espocrm: mapping.from_espocrm(&ours), advoware: mapping.from_advoware(&theirs) };
+    let merged = merge(&mapping, &mapping.agreed(&body, both.clone()), &both.espocrm, &both.advoware);
+    assert_eq!(merged.to_espocrm.get("anrede").text(), Some("Firma"));
+    assert!(merged.to_advoware.is_empty() && merged.conflicts.is_empty() && merged.replaced.is_empty(), "{merged:?}");
+    // Once EspoCRM has it, an edit there is an edit.
+    let with = |word: &str| {
+        let mut record = ours.clone();
+        record.insert("anrede".to_owned(), json!(word));
+        mapping.from_espocrm(&record)
+    };
+    let settled = mapping.settled(&body, &mapping.agreed(&body, both.clone()), &both.advoware, &with("Firma"));
+    let merged = merge(&mapping, &settled, &with("Kanzlei"), &both.advoware);
+    assert_eq!((merged.to_advoware.get("anrede").text(), merged.conflicts.len()), (Some("Kanzlei"), 0));
+    // The record of an interrupted create is taken for what was sent, which EspoCRM never had.
+    let adopted = Snapshot { espocrm: both.advoware.clone(), advoware: both.advoware.clone() };
+    let merged = merge(&mapping, &mapping.agreed(&body, adopted), &both.espocrm, &both.advoware);
+    assert!(merged.to_advoware.is_empty(), "{merged:?}");
+}
+
+#[test]
+fn a_required_field_with_a_default_is_not_missing() {
+    let source = SHIPPED.replacen("espocrm = \"anrede\"", "espocrm = \"anrede\"\nrequired = true", 1);
+    let with = source.replacen("[sweep]", "[create]\nadvoware = { anrede = \"Firma\" }\n[sweep]", 1);
+    for (source, missing) in [(source, 1), (with, 0)] {
+        let mapping = parse("x.toml", &source).expect("valid").0;
+        let ours = json!({"firstName": null, "firmenname": "X", "anrede": null});
+        let content = mapping.from_espocrm(ours.as_object().expect("an object"));
+        assert_eq!(mapping.missing_for_advoware(&content).len(), missing);
+    }
+}
+
+#[test]
+fn an_unknown_value_is_absent_and_told_and_a_search_speaks_each_side_s_language() {
+    let source = SHIPPED.replacen("convert = \"date\"", "convert = \"enum\"\nvalues = { Eins = 1, Zwei = 2 }", 1);
+    let source = source.replacen("keys = {", "keys = { geburtsdatum = \"art\",", 1);
+    let mapping = parse("x.toml", &source).expect("valid").0;
+    let record = |value: Value| value.as_object().expect("an object").clone();
+    let ours = mapping.from_espocrm(&record(json!({"dateOfBirth": "Zwei", "firmenname": "X", "firstName": null})));
+    assert_eq!(ours.get("geburtsdatum").text(), Some("2"));
+    assert!(mapping.search_query(&ours).expect("keys").contains(&("art", "2".to_owned())));
+    let listed = mapping.espocrm_search(&ours);
+    assert!(listed.contains(&vec![("dateOfBirth".to_owned(), "Zwei".to_owned())]), "{listed:?}");
+    let odd = mapping.from_espocrm(&record(json!({"dateOfBirth": "Drei"})));
+    assert!(!odd.get("geburtsdatum").is_known());
+    assert_eq!(odd.problems().len(), 1);
+    let theirs = mapping.from_advoware(&record(json!({"geburtsdatum": 3})));
+    assert!(!theirs.get("geburtsdatum").is_known());
+    // What is written has Advoware's type, and the other way EspoCRM's word.
+    let mut whole = record(json!({"geburtsdatum": 1, "andere": 3}));
+    mapping.write_advoware(&ours, &mut whole);
+    assert_eq!(whole["geburtsdatum"], json!(2));
+    let write = mapping.write_espocrm(&mapping.from_advoware(&record(json!({"geburtsdatum": 1}))), &record(json!({})));
+    assert_eq!(write.attributes["dateOfBirth"], json!("Eins"));
+}
+
 #[test]
 fn all_faults_come_at_once_by_line() {
     let source = SHIPPED.replacen("convert = \"date\"", "convert = \"dat\"", 1).replacen("on_delete", "on_del", 1);
@@ -263,7 +447,7 @@ fn another_entity_needs_no_more_than_its_file() {
     let ours = serde_json::json!({"name": " Muster ./. Meier ", "advowareId": 7});
     let content = mapping.from_espocrm(ours.as_object().expect("an object"));
     let body = mapping.new_advoware(&content);
-    assert_eq!(serde_json::Value::Object(body), serde_json::json!({"kurzrubrum": "Muster ./. Meier"}));
+    assert_eq!(Value::Object(body), serde_json::json!({"kurzrubrum": "Muster ./. Meier"}));
     assert_eq!(mapping.search_query(&content), None, "no search keys, so an interrupted create needs a person");
     assert!(!mapping.same_search_keys(&content, &content));
 }
