@@ -21,7 +21,7 @@ use chrono::{Days, NaiveDate};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::report::{Better, Figure, Goal};
+use crate::report::Figure;
 use crate::world::peak_mib;
 
 /// How often each size is planned; the fastest counts, since nothing but disturbance makes it slower.
@@ -38,16 +38,7 @@ struct Found {
 /// Plans calendars of 10,000 and of 20,000 Termine.
 pub(crate) async fn measure() -> Result<Vec<Figure>> {
     let (one, two) = (child(10_000).await?, child(20_000).await?);
-    let figure = |name: &str, value, unit, goal| Figure {
-        name: format!("plan.{name}"),
-        value,
-        raw: None,
-        ratio: None,
-        spread: None,
-        unit,
-        better: Better::Less,
-        goal: Some(Goal::Value(goal)),
-    };
+    let figure = |name: &str, value, unit, goal| Figure::of_product(format!("plan.{name}"), value, unit, Some(goal));
     Ok(vec![
         figure("unchanged.10000", one.unchanged_ms, "ms", 100.0),
         figure("changed.10000", one.changed_ms, "ms", 100.0),

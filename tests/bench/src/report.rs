@@ -44,6 +44,12 @@ pub(crate) enum Goal {
 }
 
 impl Figure {
+    /// One of the product alone, of which less is better.
+    pub(crate) fn of_product(name: String, value: f64, unit: &'static str, goal: Option<f64>) -> Self {
+        let goal = goal.map(Goal::Value);
+        Self { name, value, raw: None, ratio: None, spread: None, unit, better: Better::Less, goal }
+    }
+
     fn verdict(&self) -> (String, &'static str) {
         let sign = match self.better {
             Better::More => '≥',

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::report::{Better, Figure, Goal};
+use crate::report::Figure;
 use crate::world::World;
 
 /// Records in the sandbox.
@@ -153,14 +153,5 @@ fn number(count: u64) -> f64 {
 }
 
 fn figure(name: &str, value: f64, unit: &'static str, goal: Option<f64>) -> Figure {
-    Figure {
-        name: format!("sweep_{name}"),
-        value,
-        raw: None,
-        ratio: None,
-        spread: None,
-        unit,
-        better: Better::Less,
-        goal: goal.map(Goal::Value),
-    }
+    Figure::of_product(format!("sweep_{name}"), value, unit, goal)
 }

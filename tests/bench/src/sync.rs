@@ -10,7 +10,7 @@ use redis::streams::{StreamReadOptions, StreamReadReply};
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::report::{Better, Figure, Goal};
+use crate::report::Figure;
 use crate::world::World;
 
 /// How often each kind is measured.
@@ -120,15 +120,8 @@ impl<'a> Runs<'a> {
             each(advoware),
             each(espocrm)
         );
-        let figure = |suffix: &str, value, unit, goal: Option<f64>| Figure {
-            name: format!("sync_{name}_{suffix}"),
-            value,
-            raw: None,
-            ratio: None,
-            spread: None,
-            unit,
-            better: Better::Less,
-            goal: goal.map(Goal::Value),
+        let figure = |suffix: &str, value, unit, goal: Option<f64>| {
+            Figure::of_product(format!("sync_{name}_{suffix}"), value, unit, goal)
         };
         Ok(vec![
             figure("p50", at(50), "ms", goal),
