@@ -136,6 +136,7 @@ async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     story::edit::in_espocrm(stage, max).await?;
     story::edit::in_advoware(stage, max).await?;
     story::conflict::run(stage, erika).await?;
+    story::unannounced::run(stage, max, erika).await?;
     story::duplicate::run(stage, &created.deliveries).await?;
     story::interrupted::run(stage).await?;
     story::dead::run(stage, max).await?;

@@ -8,3 +8,4 @@ pub(crate) mod duplicate;
 pub(crate) mod edit;
 pub(crate) mod interrupted;
 pub(crate) mod summary;
+pub(crate) mod unannounced;

@@ -11,8 +11,8 @@ use crate::stage::Stage;
 
 /// Creates of the steps: three parties, and the one whose answer was lost.
 const CREATES: usize = 4;
-/// Updates that went to Advoware: the phone number, the conflict, the replay.
-const UPDATES: usize = 3;
+/// Updates that went to Advoware: the phone number, the conflict, the edit whose webhook was lost, the replay.
+const UPDATES: usize = 4;
 
 /// Sends the echoes of our own writes, then counts.
 pub(crate) async fn run(stage: &mut Stage) -> anyhow::Result<()> {
@@ -39,7 +39,7 @@ pub(crate) async fn run(stage: &mut Stage) -> anyhow::Result<()> {
     let doubles = doubles(&stage.sandbox.people().advoware_list(BETEILIGTE));
     stage.account.note(format!("parties that are in Advoware twice: {}", doubles.len()));
     let waiting = stage.sandbox.webhooks_waiting() + stage.sandbox.webhooks_given_up().len();
-    stage.account.note(format!("webhooks that were lost or still wait: {waiting}"));
+    stage.account.note(format!("webhooks that were given up or still wait: {waiting}"));
     if !doubles.is_empty() || waiting > 0 || (creates, updates) != (CREATES, UPDATES) {
         bail!(
             "advosync created {creates} parties in Advoware and updated {updates} times, wanted {CREATES} and {UPDATES}; \
