@@ -294,14 +294,14 @@ impl Step<'_> {
                 }
             },
         };
-        let advoware = mapping.from_advoware(&party);
-        let open = mapping.agreed(&intent.body, Snapshot { espocrm: content.clone(), advoware: advoware.clone() });
+        let theirs = mapping.from_advoware(&party);
+        let open = mapping.agreed(&intent.body, Snapshot { espocrm: content.clone(), advoware: theirs.clone() });
         let mut pair = Pair { note, ..self.pair(&number, version(mapping, &party), open.clone()) };
         let mut stored = Some(pair.clone());
         let defaults = mapping.defaults_for_espocrm(&intent.body, record, &party);
         let names = (Boundary::CreateStored, Boundary::CreateTold);
         let answered = self.settle(names, record, &pair, "", defaults).await?;
-        pair.snapshot = Some(mapping.settled(&intent.body, &open, &advoware, &mapping.from_espocrm(&answered)));
+        pair.snapshot = Some(mapping.settled(&intent.body, &open, &theirs, &mapping.from_espocrm(&answered)));
         self.remember_if_new(Boundary::UpdateStored, &mut stored, &pair).await?;
         let mut report = Report::new("created");
         report.number = Some(number);
