@@ -10,10 +10,13 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-/// A running role. Killed when it is dropped; its log is shown when the test fails.
+use super::secrets::assert_untold;
+
+/// A running role. Killed when it is dropped; its log is shown when the test fails, and must hold no secret.
 pub struct Process {
     child: Child,
     name: String,
+    settings: Vec<(String, String)>,
     log: PathBuf,
 }
 
@@ -28,7 +31,7 @@ impl Process {
             .stderr(out)
             .spawn()
             .expect("the binary was built with this test");
-        Self { child, name: name.to_owned(), log }
+        Self { child, name: name.to_owned(), settings: settings.to_vec(), log }
     }
 
     /// What it has logged so far.
@@ -91,7 +94,9 @@ impl Drop for Process {
         self.end();
         if std::thread::panicking() {
             eprintln!("──── {} ────\n{}", self.name, self.log());
+            return;
         }
+        assert_untold(borrowed(&self.settings), &self.name, &self.log());
     }
 }
 
@@ -101,4 +106,9 @@ pub fn command(folder: &Path, settings: &[(String, String)]) -> Command {
     command.current_dir(folder).env_clear().env("PATH", std::env::var("PATH").unwrap_or_default());
     command.envs(settings.iter().map(|(name, value)| (name, value)));
     command
+}
+
+/// Names and values of settings.
+pub fn borrowed(settings: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> {
+    settings.iter().map(|(name, value)| (name.as_str(), value.as_str()))
 }

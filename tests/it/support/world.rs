@@ -7,8 +7,9 @@ use advosync_sandbox::{BETEILIGTE, CBETEILIGTE, Effect, Entity, Fields, Options,
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::process::{Process, command};
+use super::process::{Process, borrowed, command};
 use super::redis::{Redis, free_port};
+use super::secrets::assert_untold;
 
 /// How long anything that is waited for may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -124,7 +125,9 @@ impl World {
         let mut command = command(self.folder.path(), &self.settings);
         command.args(words);
         let out = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
-        (out.status.code().unwrap_or(-1), String::from_utf8(out.stdout).unwrap())
+        let (stdout, stderr) = (String::from_utf8(out.stdout).unwrap(), String::from_utf8(out.stderr).unwrap());
+        assert_untold(borrowed(&self.settings), &words.join(" "), &format!("{stdout}{stderr}"));
+        (out.status.code().unwrap_or(-1), stdout)
     }
 
     /// Whether a worker runs.

@@ -34,7 +34,8 @@ impl Tokens {
 
     fn issue(&mut self, end: DateTime<Utc>, now: DateTime<Utc>) -> String {
         self.0.retain(|_, end| *end > now);
-        let token = Uuid::new_v4().simple().to_string();
+        // Recognised wherever it turns up, as Google's are; nothing may read anything into it.
+        let token = format!("awt.{}", Uuid::new_v4().simple());
         self.0.insert(token.clone(), end);
         token
     }
