@@ -194,6 +194,8 @@ const ESPOCRM: [&str; 9] = [
 ];
 const ADVOWARE: [&str; 8] =
     ["vorname", "name", "geburtsdatum", "anrede", "rechtsform", "handelsRegisterNummer", "emailGesch", "telGesch"];
+/// Without the names, side by side.
+const PLAIN: [&[&str]; 2] = [ESPOCRM.split_at(3).1, ADVOWARE.split_at(2).1];
 
 /// Few values, so that equal ones meet; blank and odd spellings among them.
 fn value(attribute: &str) -> BoxedStrategy<Value> {
@@ -260,18 +262,57 @@ impl World {
         (mapping.from_espocrm(&self.espocrm[1]), mapping.from_advoware(&self.advoware[1]))
     }
 
-    /// Writes a merge into both records; attributes that are hidden stay hidden.
+    /// Both contents after the merge is written.
     fn written(&self, mapping: &Mapping, merged: &Merged) -> (Content, Content) {
-        let [mut ours, mut theirs] = [self.espocrm[1].clone(), self.advoware[1].clone()];
-        for (attribute, value) in mapping.write_espocrm(&merged.to_espocrm, &ours.clone()).attributes {
-            if let Some(place) = ours.get_mut(&attribute) {
-                *place = value;
-            }
-        }
-        let before = theirs.clone();
-        mapping.write_advoware(&merged.to_advoware, &mut theirs);
-        theirs.retain(|attribute, _| before.contains_key(attribute));
+        let [ours, theirs] = write(mapping, merged, [&self.espocrm[1], &self.advoware[1]]);
         (mapping.from_espocrm(&ours), mapping.from_advoware(&theirs))
+    }
+}
+
+/// Writes a merge into both records; attributes that are hidden stay hidden.
+fn write(mapping: &Mapping, merged: &Merged, [ours, theirs]: [&Map<String, Value>; 2]) -> [Map<String, Value>; 2] {
+    let [mut our_next, mut their_next] = [ours.clone(), theirs.clone()];
+    for (attribute, value) in mapping.write_espocrm(&merged.to_espocrm, ours).attributes {
+        if let Some(place) = our_next.get_mut(&attribute) {
+            *place = value;
+        }
+    }
+    mapping.write_advoware(&merged.to_advoware, &mut their_next);
+    their_next.retain(|attribute, _| theirs.contains_key(attribute));
+    [our_next, their_next]
+}
+
+/// Both records and what is remembered of them.
+#[derive(Clone)]
+struct Synced {
+    records: [Map<String, Value>; 2],
+    base: Snapshot,
+}
+
+impl Synced {
+    /// Both sides as `EspoCRM` has them.
+    fn first(mapping: &Mapping, world: &World) -> Self {
+        let [ours, theirs] = [&world.espocrm[0], &world.advoware[0]];
+        let merged = whole(mapping, Verdict::EspocrmNewer, &mapping.from_espocrm(ours), &mapping.from_advoware(theirs));
+        Self { records: write(mapping, &merged, [ours, theirs]), base: Snapshot::default() }.sync(mapping)
+    }
+
+    fn edit(mut self, side: usize, edits: &Map<String, Value>) -> Self {
+        self.records[side].extend(edits.clone());
+        self
+    }
+
+    fn sync(self, mapping: &Mapping) -> Self {
+        let merged = merge(mapping, &self.base, &self.content(mapping).0, &self.content(mapping).1);
+        let [ours, theirs] = &self.records;
+        let records = write(mapping, &merged, [ours, theirs]);
+        let next = Self { records, base: self.base };
+        let (ours, theirs) = next.content(mapping);
+        Self { base: next.base.after(&ours, &theirs), ..next }
+    }
+
+    fn content(&self, mapping: &Mapping) -> (Content, Content) {
+        (mapping.from_espocrm(&self.records[0]), mapping.from_advoware(&self.records[1]))
     }
 }
 
@@ -402,6 +443,22 @@ proptest! {
         let mut advoware = Map::new();
         mapping.write_advoware(&party, &mut advoware);
         prop_assert_eq!(mapping.from_advoware(&advoware), party);
+    }
+
+    /// Edits of different fields come to the same, whoever was first and however often it was synced between them. Names
+    /// are judged together, so they are no different fields.
+    #[test]
+    fn order_does_not_matter(world in world(0), ours in edits(PLAIN[0]), mut theirs in edits(PLAIN[1])) {
+        let mapping = mapping();
+        for (ours_too, name) in PLAIN[0].iter().zip(PLAIN[1]) {
+            theirs.retain(|edited, _| edited != name || !ours.contains_key(*ours_too));
+        }
+        let start = Synced::first(&mapping, &world);
+        let at_once = start.clone().edit(1, &theirs).edit(0, &ours).sync(&mapping);
+        let ours_first = start.clone().edit(0, &ours).sync(&mapping).edit(1, &theirs).sync(&mapping);
+        let theirs_first = start.edit(1, &theirs).sync(&mapping).edit(0, &ours).sync(&mapping);
+        prop_assert_eq!(at_once.content(&mapping), ours_first.content(&mapping));
+        prop_assert_eq!(at_once.content(&mapping), theirs_first.content(&mapping));
     }
 
     /// Where a side changes kind, the merged names are those of one side, never a mixture.
