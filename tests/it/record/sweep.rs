@@ -259,6 +259,22 @@ fn world_pages(world: &World) -> usize {
 }
 
 #[tokio::test]
+async fn a_first_sweep_over_many_new_records_is_bounded_and_the_next_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let small = include_str!("../../../mappings/beteiligte.toml").replace("page = 200", "page = 1");
+    std::fs::write(folder.path().join("beteiligte.toml"), small).unwrap();
+    let settings = [("ADVOSYNC_MAPPINGS", folder.path().to_str().unwrap())];
+    let world = World::with(&settings).await;
+    let ids: Vec<String> = (0..53).map(|n| world.create(&person("Max", &format!("Muster{n}")))).collect();
+    world.sandbox.forget_webhooks();
+    let asked = |found: &Value| (found["listed"].clone(), found["enqueued"].clone());
+    assert_eq!(asked(&world.sweep().await), (json!(50), json!(50)));
+    assert_eq!(asked(&world.sweep().await), (json!(3), json!(3)));
+    world.one_to_one(&ids);
+    assert_eq!(asked(&world.sweep().await), (json!(0), json!(0)));
+}
+
+#[tokio::test]
 async fn what_write_protection_holds_back_is_held_back_once_a_day() {
     let world = World::with(&[("ADVOWARE_WRITE_PROTECTION", "true")]).await;
     let id = world.create(&person("Max", "Mustermann"));

@@ -9,11 +9,15 @@ use crate::worker::Failure;
 
 /// States that want a run. `syncing` and `conflict` are left by the older system; nothing here writes them.
 const UNCLEAN: [&str; 5] = ["pending_sync", "dirty", "failed", "syncing", "conflict"];
+/// So many pages of new jobs come of one sweep; the next one goes on. Whoever waits for a retry does not count, so that
+/// records that never get clean keep nobody else from being asked for.
+const MOST_PAGES: usize = 50;
 
 impl Sweeper<'_> {
-    /// Reads them to their end and asks for each.
+    /// Reads them, to their end or until there is enough to do, and asks for each.
     pub(super) async fn unclean(&self, pace: &Pace) -> Result<Found, Failure> {
         let status = &self.sync.mapping.espocrm.status;
+        let most = MOST_PAGES * usize::from(self.page_size());
         let (mut after, mut found) = (String::new(), Found::default());
         loop {
             // A record whose create webhook was lost has no status yet.
@@ -25,7 +29,7 @@ impl Sweeper<'_> {
             let wanted = if held_back { self.not_seen(pace, &shown, &ids).await? } else { ids.clone() };
             found.enqueued += self.ask(&wanted).await?;
             match ids.last() {
-                Some(last) if !self.is_last(&ids, &after) => after.clone_from(last),
+                Some(last) if found.enqueued < most && !self.is_last(&ids, &after) => after.clone_from(last),
                 _ => return Ok(found),
             }
         }
