@@ -144,11 +144,25 @@ pub(super) fn json(body: &[u8]) -> Option<Value> {
     serde_json::from_slice(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)).ok()
 }
 
-/// The first 200 characters of a text on one line, with every secret in it replaced.
-pub(super) fn snippet(text: &str, secrets: &[&str]) -> String {
+/// The texts in a body that was sent. An error may repeat them, and they are somebody's personal data, which no log tells
+/// above debug: so they are hidden in it like secrets. Shorter ones stand in ordinary words.
+pub(super) fn sent_texts(body: Option<&Value>) -> Vec<&str> {
+    match body {
+        Some(Value::String(text)) if text.trim().chars().count() >= 4 => vec![text.trim()],
+        Some(Value::Array(items)) => items.iter().flat_map(|item| sent_texts(Some(item))).collect(),
+        Some(Value::Object(fields)) => fields.values().flat_map(|value| sent_texts(Some(value))).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The first 200 characters of a text on one line, with everything in it replaced that is to be hidden.
+pub(super) fn snippet(text: &str, hidden: &[&str]) -> String {
     let mut text = text.to_owned();
-    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
-        text = text.replace(secret, "***");
+    let mut hidden: Vec<&str> = hidden.iter().copied().filter(|hidden| !hidden.is_empty()).collect();
+    // What is part of another one must not leave the rest of that.
+    hidden.sort_unstable_by_key(|hidden| std::cmp::Reverse(hidden.len()));
+    for hidden in hidden {
+        text = text.replace(hidden, "***");
     }
     let line = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
     let line = line.collect::<Vec<_>>().join(" ");
@@ -159,11 +173,11 @@ pub(super) fn snippet(text: &str, secrets: &[&str]) -> String {
 }
 
 /// What a body is, in words. JSON is described by its shape, because its content is somebody's personal data.
-pub(super) fn described(body: &[u8], secrets: &[&str]) -> String {
+pub(super) fn described(body: &[u8], hidden: &[&str]) -> String {
     match json(body) {
         _ if body.trim_ascii().is_empty() => "empty".to_owned(),
         Some(value) => shape(&value),
-        None => format!("no JSON but: {}", snippet(&text(body), secrets)),
+        None => format!("no JSON but: {}", snippet(&text(body), hidden)),
     }
 }
 
@@ -212,6 +226,18 @@ mod tests {
         check("Kennwort geheim falsch", "Kennwort *** falsch");
         let long = snippet(&"ä".repeat(500), &[]);
         assert_eq!(long.chars().count(), SNIPPET_CHARS + 1);
+    }
+
+    #[test]
+    fn what_was_sent_is_hidden_in_what_comes_back() {
+        let body = json(
+            r#"{"name":" Mustermann ","vorname":"Max","mails":[{"text":"max@mustermann.de"}],"betNr":17}"#.as_bytes(),
+        );
+        let sent = sent_texts(body.as_ref());
+        assert_eq!(sent, ["Mustermann", "max@mustermann.de"]);
+        let text = "Der Name 'Mustermann' (Mustermann-Max, max@mustermann.de) ist zu lang, Nr. 17";
+        assert_eq!(snippet(text, &sent), "Der Name '***' (***-Max, ***) ist zu lang, Nr. 17");
+        assert_eq!(snippet("Anna Anna-Lena", &["Anna", "Anna-Lena"]), "*** ***");
     }
 
     #[test]

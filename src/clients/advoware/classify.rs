@@ -23,12 +23,12 @@ pub(super) struct Refusal<'a> {
     pub(super) body: &'a [u8],
     pub(super) retry_after: Option<Duration>,
     /// Replaced wherever the body repeats them.
-    pub(super) secrets: &'a [&'a str],
+    pub(super) hidden: &'a [&'a str],
 }
 
 impl Refusal<'_> {
     fn words(&self) -> String {
-        snippet(&text(self.body), self.secrets)
+        snippet(&text(self.body), self.hidden)
     }
 
     fn says(&self, phrase: &str) -> bool {
@@ -55,7 +55,7 @@ impl Refusal<'_> {
             _ if self.says(OFFLINE) => Error::NotSent { call, cause: Cause::Offline(self.words()) },
             401 => Error::Unauthorised { call, message: self.words() },
             404 if is_html(self.body) => {
-                Error::Misdirected { call, came: format!("404, {}", described(self.body, self.secrets)) }
+                Error::Misdirected { call, came: format!("404, {}", described(self.body, self.hidden)) }
             }
             404 => Error::NotFound { call },
             429 => Error::RateLimited { call, retry_after: self.retry_after },
@@ -96,7 +96,7 @@ mod tests {
 
     fn refusal(status: u16, body: &str) -> Refusal<'_> {
         let status = StatusCode::from_u16(status).unwrap();
-        Refusal { status, body: body.as_bytes(), retry_after: Some(Duration::from_secs(3)), secrets: &["pass word"] }
+        Refusal { status, body: body.as_bytes(), retry_after: Some(Duration::from_secs(3)), hidden: &["pass word"] }
     }
 
     fn call() -> Call {

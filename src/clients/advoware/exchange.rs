@@ -54,7 +54,9 @@ impl Client {
         // The status decides; a body that could not be read only has nothing to add.
         let body = body.unwrap_or_default();
         let retry_after = http::retry_after(&headers, Utc::now());
-        let refusal = Refusal { status, body: &body, retry_after, secrets: &[token.expose()] };
+        let sent = http::json(&request.body);
+        let hidden = [&[token.expose()], http::sent_texts(sent.as_ref()).as_slice()].concat();
+        let refusal = Refusal { status, body: &body, retry_after, hidden: &hidden };
         Err(refusal.of_call(request.call.clone()))
     }
 

@@ -67,7 +67,7 @@ fn judged(
     let secrets = [options.password.expose(), options.api_key.expose()];
     if !status.is_success() {
         let retry_after = http::retry_after(headers, now);
-        return Err(Refusal { status, body, retry_after, secrets: &secrets }.of_sign_in(call.clone()));
+        return Err(Refusal { status, body, retry_after, hidden: &secrets }.of_sign_in(call.clone()));
     }
     let answer = http::json(body).unwrap_or_default();
     match answer["access_token"].as_str().filter(|token| !token.trim().is_empty()) {

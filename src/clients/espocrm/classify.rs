@@ -16,6 +16,8 @@ pub(super) struct Refusal<'a> {
     pub(super) reason: Option<String>,
     pub(super) body: &'a [u8],
     pub(super) retry_after: Option<Duration>,
+    /// Replaced wherever the answer repeats them.
+    pub(super) hidden: &'a [&'a str],
 }
 
 impl Refusal<'_> {
@@ -40,8 +42,8 @@ impl Refusal<'_> {
 
     fn words(&self) -> String {
         match &self.reason {
-            Some(reason) => snippet(reason, &[]),
-            None => snippet(&text(self.body), &[]),
+            Some(reason) => snippet(reason, self.hidden),
+            None => snippet(&text(self.body), self.hidden),
         }
     }
 
@@ -50,12 +52,12 @@ impl Refusal<'_> {
     }
 
     fn misdirected(self, call: Call) -> Error {
-        Error::Misdirected { call, status: self.status.as_u16(), came: described(self.body, &[]) }
+        Error::Misdirected { call, status: self.status.as_u16(), came: described(self.body, self.hidden) }
     }
 
     fn forbidden(self, call: Call) -> Error {
         match &self.reason {
-            Some(reason) => Error::NoAccess { call, reason: snippet(reason, &[]) },
+            Some(reason) => Error::NoAccess { call, reason: snippet(reason, self.hidden) },
             None if self.body.trim_ascii().is_empty() => Error::LockedOut { call },
             // Something between us and EspoCRM.
             None => self.rejected(call),
@@ -67,7 +69,9 @@ impl Refusal<'_> {
         let absent = reason.trim_end_matches('.').ends_with("does not exist");
         match reason.split(' ').next() {
             Some("Record") if absent => Error::RecordMissing { call },
-            Some("Controller" | "Action") if absent => Error::UnknownEntity { call, reason: snippet(reason, &[]) },
+            Some("Controller" | "Action") if absent => {
+                Error::UnknownEntity { call, reason: snippet(reason, self.hidden) }
+            }
             _ => self.misdirected(call),
         }
     }
@@ -109,7 +113,7 @@ impl Refusal<'_> {
             entity: named(reason, "entityType").unwrap_or(path_entity).to_owned(),
             field: field.to_owned(),
             kind: kind.to_owned(),
-            reason: snippet(reason, &[]),
+            reason: snippet(reason, self.hidden),
         })
     }
 }
@@ -131,7 +135,8 @@ mod tests {
     fn error(status: u16, reason: Option<&str>, body: &str) -> Error {
         let status = StatusCode::from_u16(status).unwrap();
         let call = Call { method: Method::PUT, path: "CBeteiligte/x1".to_owned() };
-        Refusal { status, reason: reason.map(str::to_owned), body: body.as_bytes(), retry_after: None }.into_error(call)
+        Refusal { status, reason: reason.map(str::to_owned), body: body.as_bytes(), retry_after: None, hidden: &[] }
+            .into_error(call)
     }
 
     #[test]

@@ -82,7 +82,8 @@ impl Client {
             let reason = headers.get("x-status-reason").map(|value| http::text(value.as_bytes()));
             let reason = reason.filter(|reason| !reason.trim().is_empty());
             let retry_after = http::retry_after(&headers, Utc::now());
-            return Err(Refusal { status, reason, body: &body, retry_after }.into_error(call));
+            let hidden = http::sent_texts(request.body);
+            return Err(Refusal { status, reason, body: &body, retry_after, hidden: &hidden }.into_error(call));
         }
         body.map_err(|cause| Error::Unknown { call, cause })
     }

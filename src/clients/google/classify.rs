@@ -28,7 +28,7 @@ pub(super) struct Refusal<'a> {
     pub(super) retry_after: Option<Duration>,
     pub(super) gone: Gone,
     /// Replaced wherever the body repeats them.
-    pub(super) secrets: &'a [&'a str],
+    pub(super) hidden: &'a [&'a str],
 }
 
 impl Refusal<'_> {
@@ -36,7 +36,7 @@ impl Refusal<'_> {
     pub(super) fn into_error(self, call: Call) -> Error {
         let status = self.status.as_u16();
         let (reason, message) = self.words();
-        let message = snippet(&message, self.secrets);
+        let message = snippet(&message, self.hidden);
         match status {
             408 | 500..=599 => Error::Unknown { call, cause: Cause::Status { status, text: message } },
             400..=499 => self.refused(call, status, reason, message),
@@ -64,7 +64,7 @@ impl Refusal<'_> {
             (403, _) => Error::Forbidden { call, reason, message },
             // A proxy's page says nothing about the event.
             (404 | 410, _) if !self.is_from_the_api() => {
-                Error::Misdirected { call, came: format!("{status}, {}", described(self.body, self.secrets)) }
+                Error::Misdirected { call, came: format!("{status}, {}", described(self.body, self.hidden)) }
             }
             (410, "fullSyncRequired" | "updatedMinTooLongAgo") => Error::SyncTokenGone { call },
             (410, _) if self.gone == Gone::SyncToken => Error::SyncTokenGone { call },
@@ -104,7 +104,7 @@ mod tests {
 
     fn of(method: Method, status: u16, body: &str, gone: Gone) -> String {
         let status = StatusCode::from_u16(status).unwrap();
-        let refusal = Refusal { status, body: body.as_bytes(), retry_after: None, gone, secrets: &["geheim"] };
+        let refusal = Refusal { status, body: body.as_bytes(), retry_after: None, gone, hidden: &["geheim"] };
         let error = refusal.into_error(Call { method, path: "X".to_owned() });
         assert!(!error.to_string().contains("geheim"));
         format!("{error:?}").split([' ', '{']).next().unwrap_or_default().to_owned()

@@ -138,8 +138,8 @@ impl Client {
         }
         // The status decides; a body that could not be read only has nothing to add.
         let body = body.unwrap_or_default();
-        let secrets = [token.expose(), request.secret];
-        let refusal = Refusal { status, body: &body, retry_after, gone: request.gone, secrets: &secrets };
+        let hidden = [&[token.expose(), request.secret], http::sent_texts(request.body).as_slice()].concat();
+        let refusal = Refusal { status, body: &body, retry_after, gone: request.gone, hidden: &hidden };
         let error = refusal.into_error(call);
         if let Some(asked) = error.retry_after() {
             // It holds for everybody, also where this call gives up.

@@ -10,7 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use super::secrets::assert_untold;
+use super::secrets::{assert_no_party, assert_untold};
 
 /// A running role. Killed when it is dropped; its log is shown when the test fails, and must hold no secret.
 pub struct Process {
@@ -97,6 +97,7 @@ impl Drop for Process {
             return;
         }
         assert_untold(borrowed(&self.settings), &self.name, &self.log());
+        assert_no_party(&self.name, &self.log());
     }
 }
 

@@ -10,6 +10,17 @@ const TOKENS: [&str; 3] = ["awt.", "ya29.", "eyJ"];
 /// So many letters and digits after that make a token.
 const TOKEN_LENGTH: usize = 16;
 
+/// What stands in the parties of tests, and in no log line above debug.
+const PARTY: [&str; 4] = ["Muster", "@example.org", "+49", "GmbH"];
+
+/// Fails if a line of a log (JSON) tells of a party's data above debug.
+pub fn assert_no_party(who: &str, log: &str) {
+    for line in log.lines().filter(|line| PARTY.iter().any(|word| line.contains(word))) {
+        let level = serde_json::from_str::<Value>(line).map_or(Value::Null, |line| line["level"].clone());
+        assert!(level == "DEBUG" || level == "TRACE", "{who} tells a party's data: {line}");
+    }
+}
+
 /// Fails if `text` holds a secret of these settings, or a token that a sandbox gave out.
 pub fn assert_untold<'t>(settings: impl IntoIterator<Item = (&'t str, &'t str)>, who: &str, text: &str) {
     if let Some((name, at)) = told(settings, text) {
