@@ -25,6 +25,7 @@ mod second;
 mod sign_in;
 mod storm;
 mod sweep;
+mod traces;
 mod trial;
 mod update;
 

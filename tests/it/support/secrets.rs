@@ -15,10 +15,15 @@ const PARTY: [&str; 4] = ["Muster", "@example.org", "+49", "GmbH"];
 
 /// Fails if a line of a log (JSON) tells of a party's data above debug.
 pub fn assert_no_party(who: &str, log: &str) {
-    for line in log.lines().filter(|line| PARTY.iter().any(|word| line.contains(word))) {
+    for line in log.lines().filter(|line| party_word(line).is_some()) {
         let level = serde_json::from_str::<Value>(line).map_or(Value::Null, |line| line["level"].clone());
         assert!(level == "DEBUG" || level == "TRACE", "{who} tells a party's data: {line}");
     }
+}
+
+/// What of a test's party stands in a text.
+pub fn party_word(text: &str) -> Option<&'static str> {
+    PARTY.into_iter().find(|word| text.contains(word))
 }
 
 /// Fails if `text` holds a secret of these settings, or a token that a sandbox gave out.
