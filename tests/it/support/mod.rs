@@ -4,6 +4,7 @@ pub mod frozen;
 pub mod process;
 pub mod redis;
 pub mod runlog;
+pub mod soak;
 pub mod verdict;
 pub mod wire;
 pub mod worker;
