@@ -12,10 +12,10 @@ help: ## this list
 test: ## every check that CI runs; PARTS="format clippy" for some of them
 	@.ci/test $(PARTS)
 
-soak: ## ten minutes each for the queue, the calendars and schedules while processes are killed; ADVOSYNC_SOAK_SECONDS=60 for another length
+soak: ## ten minutes each for the queue, the calendars and schedules, and 2,000 edits of records, while processes are killed; ADVOSYNC_SOAK_SECONDS=60 for another length
 	@.ci/need cc redis nextest
 	ADVOSYNC_SOAK_SECONDS=$${ADVOSYNC_SOAK_SECONDS:-600} cargo nextest run --locked -p advosync --profile soak --no-capture \
-		-E 'test(/^((queue|calendar)::soak::|process::cron::every_slot)/)'
+		-E 'test(/^((queue|calendar|record)::soak::|process::cron::every_slot)/)'
 
 demo: ## the product against a sandbox of the outside systems; KEEP=1 leaves it running
 	@.ci/need cc redis

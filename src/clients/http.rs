@@ -66,6 +66,12 @@ impl Cause {
     pub const fn is_down(&self) -> bool {
         !matches!(self, Self::Unreadable(_))
     }
+
+    /// Whether the request may still be under way, and take effect later: nobody answered, or only a gateway did (502, 504).
+    #[must_use]
+    pub const fn is_silence(&self) -> bool {
+        matches!(self, Self::Timeout(_) | Self::Cut(_) | Self::Status { status: 502 | 504, .. })
+    }
 }
 
 fn quoted(text: &str) -> String {

@@ -92,7 +92,7 @@ pub const GROUPS: &[Group] = &[
         entry("ADVOSYNC_LEASE", Value("15s"), "duration", "How long a lock outlives its worker; renewed at a quarter"),
         entry("ADVOSYNC_RETRY_SCHEDULE", Value("1m,5m,15m,1h"), "durations", "Waits between attempts; the last one repeats"),
         entry("ADVOSYNC_MAX_ATTEMPTS", Value("5"), "number", "Attempts in all, then the job is dead until a person replays it"),
-        entry("ADVOSYNC_QUIET_TIME", Value("60s"), "duration", "How long to wait after a create whose outcome is unknown; must exceed `ADVOWARE_API_TIMEOUT_SECONDS`"),
+        entry("ADVOSYNC_QUIET_TIME", Value("60s"), "duration", "How long to wait after a create whose outcome is unknown, or an update that nobody answered; must exceed `ADVOWARE_API_TIMEOUT_SECONDS`"),
     ]},
     Group { title: "Schedules", entries: &[
         entry("ADVOSYNC_CRON_CALENDAR", Value("0 2 * * *"), "cron expression or `off`", "When all calendars are synced; `advosync schedule EXPR` shows when that is"),

@@ -1,7 +1,10 @@
 //! What the pool asks of a handler, and what a handler may ask of the pool.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -156,6 +159,14 @@ impl Freshness {
         let confirmed = self.start + Duration::from_millis(self.confirmed_ms.load(Ordering::Acquire));
         self.lease.saturating_sub(confirmed.elapsed())
     }
+
+    /// Does work as long as the lease is held for certain, and not a step further: a process that was frozen past its lease
+    /// would go on where it stood, also behind its last look at the lease. `None`: it was lost.
+    async fn guard<F: Future>(&self, work: F) -> Option<F::Output> {
+        let mut work = pin!(work);
+        poll_fn(|context| if self.left().is_zero() { Poll::Ready(None) } else { work.as_mut().poll(context).map(Some) })
+            .await
+    }
 }
 
 impl Run {
@@ -176,6 +187,11 @@ impl Run {
     /// To be asked before every write: a process that was frozen past its lease must not go on as if nothing happened.
     pub fn check(&self) -> Result<(), LeaseLost> {
         if self.freshness.left().is_zero() { Err(LeaseLost) } else { Ok(()) }
+    }
+
+    /// Does work as long as the lease is held, and not a step further. `None`: it was lost.
+    pub(super) async fn while_held<F: Future>(&self, work: F) -> Option<F::Output> {
+        self.freshness.guard(work).await
     }
 
     /// Now, by Redis' clock: the one clock that all workers share, however their own are set.
@@ -211,5 +227,35 @@ impl Run {
 
     pub(super) fn confirm_as_of(&self, asked_at: Instant) {
         self.freshness.confirm_as_of(asked_at);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::sleep;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn work_goes_no_step_further_than_its_lease() {
+        let check = async |lease: Duration, expected: Option<&str>| {
+            let held = Freshness { start: Instant::now(), confirmed_ms: AtomicU64::new(0), lease };
+            let mut went_on = false;
+            let work = async {
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "stands still as a frozen process does, timers included"
+                )]
+                std::thread::sleep(Duration::from_millis(30));
+                tokio::task::yield_now().await;
+                went_on = true;
+                sleep(Duration::from_millis(1)).await;
+                "done"
+            };
+            assert_eq!(held.guard(work).await, expected);
+            assert_eq!(went_on, expected.is_some());
+        };
+        check(Duration::from_millis(20), None).await;
+        check(Duration::from_mins(1), Some("done")).await;
     }
 }

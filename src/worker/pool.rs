@@ -253,10 +253,12 @@ async fn run_one(
         return Some(outcome);
     }
     tokio::select! {
-        told = AssertUnwindSafe(handler.failed(job, run, &outcome)).catch_unwind().instrument(span) => match told {
-            Ok(()) => Some(outcome),
-            Err(panic) => Some(panicked(job, panic.as_ref())),
-        },
+        told = run.while_held(AssertUnwindSafe(handler.failed(job, run, &outcome)).catch_unwind()).instrument(span) => {
+            match told? {
+                Ok(()) => Some(outcome),
+                Err(panic) => Some(panicked(job, panic.as_ref())),
+            }
+        }
         () = lost.cancelled() => None,
         () = hurry.cancelled() => Some(outcome),
     }
@@ -282,7 +284,7 @@ async fn entered(
         },
     }
     // A panic ends the job and not the pool.
-    let failure = match AssertUnwindSafe(handler.run(job, run)).catch_unwind().await {
+    let failure = match run.while_held(AssertUnwindSafe(handler.run(job, run)).catch_unwind()).await? {
         Ok(Ok(Success { result, detail })) => {
             options.health.succeeded(&options.queue, run).await;
             return Some((Outcome::Done { result, detail }, false));

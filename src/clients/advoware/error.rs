@@ -124,6 +124,15 @@ impl Error {
         matches!(self, Self::Unknown { .. })
     }
 
+    /// A write may still be under way, and take effect later.
+    #[must_use]
+    pub const fn may_yet_happen(&self) -> bool {
+        match self {
+            Self::Unknown { cause, .. } => cause.is_silence(),
+            _ => false,
+        }
+    }
+
     /// Somebody must change a setting or a registration; no retry helps.
     #[must_use]
     pub const fn is_configuration(&self) -> bool {

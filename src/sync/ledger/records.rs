@@ -40,6 +40,9 @@ pub struct Pair {
     /// A note that is owed to the record's readers: its effect may have happened before it could be written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// When an update was sent, to either side, that nobody answered and that may still be under way, UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unheard: Option<DateTime<Utc>>,
     /// When this was written, UTC.
     pub at: DateTime<Utc>,
 }

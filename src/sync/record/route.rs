@@ -11,7 +11,8 @@ use crate::sync::ledger::{Intent, Known, Pair};
 /// Which way a run goes.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Route {
-    /// A create may or may not have happened; nothing may be done before this time has passed.
+    /// A create may or may not have happened, or an update may still be under way; nothing may be done before this time has
+    /// passed.
     Wait(Duration),
     /// The record is gone at EspoCRM; the pair that it had ends.
     Dissolve(Option<Pair>),
@@ -50,6 +51,11 @@ pub fn route(
         }
     }
     let Some(record) = record else { return Route::Dissolve(known.pair) };
+    // Whatever was written now, the update that is under way could undo, and its values would look like edits.
+    let left = known.pair.as_ref().and_then(|pair| pair.unheard).map(|sent| quiet_left(sent, quiet, now));
+    if let Some(left) = left.filter(|left| !left.is_zero()) {
+        return Route::Wait(left);
+    }
     // The number in EspoCRM is what people see and may set; the ledger's counts where EspoCRM shows none, because a
     // crash may have come between the two writes.
     let shown = number_in(record, &mapping.espocrm.link);
@@ -93,7 +99,14 @@ mod tests {
     }
 
     fn pair(number: &str) -> Pair {
-        Pair { number: number.into(), row_id: None, snapshot: None, note: None, at: DateTime::UNIX_EPOCH }
+        Pair {
+            number: number.into(),
+            row_id: None,
+            snapshot: None,
+            note: None,
+            unheard: None,
+            at: DateTime::UNIX_EPOCH,
+        }
     }
 
     fn check(record: Option<Value>, pair: Option<Pair>, intent: Option<Intent>) -> Route {
@@ -121,6 +134,16 @@ mod tests {
         assert_eq!(check(None, None, Some(intent(60))), Route::Dissolve(None));
         assert_eq!(check(linked.clone(), None, Some(intent(20))), Route::Wait(Duration::from_secs(40)));
         assert_eq!(check(linked, None, Some(intent(60))), compare("17", None), "a person has decided");
+    }
+
+    #[test]
+    fn an_update_that_nobody_answered_is_waited_for() {
+        let sent = |seconds_ago| Some(intent(seconds_ago).at);
+        let pair = |seconds_ago| Some(Pair { unheard: sent(seconds_ago), ..pair("17") });
+        let linked = || Some(json!({ "id": "a", "advowareId": 17 }));
+        assert_eq!(check(linked(), pair(20), None), Route::Wait(Duration::from_secs(40)));
+        assert_eq!(check(linked(), pair(60), None), Route::Compare { number: "17".into(), pair: pair(60) });
+        assert_eq!(check(None, pair(20), None), Route::Dissolve(pair(20)), "there is nothing that it could undo");
     }
 
     #[test]

@@ -17,6 +17,7 @@ use serde_json::json;
 use self::check::Seen;
 use self::people::{History, People};
 use super::series_support::{at, day};
+use crate::support::soak;
 use crate::support::world::World;
 
 /// Processes at work.
@@ -56,8 +57,7 @@ struct Size {
 
 impl Size {
     fn chosen() -> Self {
-        if let Ok(text) = std::env::var("ADVOSYNC_SOAK_SECONDS") {
-            let length = Duration::from_secs(text.parse().expect("a number of seconds"));
+        if let Some(length) = soak::length() {
             return Self { employees: 20, termine: 2_000, length, kill_every: Duration::from_secs(5), apart: 45 };
         }
         let (length, kill_every) = (Duration::from_secs(20), Duration::from_millis(1_700));
@@ -120,14 +120,9 @@ async fn rest(world: &World) -> usize {
     panic!("eight runs with nobody else at work, and each has something to write")
 }
 
-fn seed() -> u64 {
-    std::env::var("ADVOSYNC_SOAK_SEED").map_or_else(|_| rand::random_range(0..1_000_000), |text| text.parse().unwrap())
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn both_sides_agree_after_faults_kills_and_people_at_work() {
-    let (size, seed) = (Size::chosen(), seed());
-    println!("ADVOSYNC_SOAK_SEED={seed}");
+    let (size, seed) = (Size::chosen(), soak::seed());
     let (mut world, kuerzel) = firm(size.employees, seed).await;
     let sandbox = world.sandbox.clone();
     let mut people = People::new(&sandbox, &kuerzel, seed, TimeDelta::seconds(size.apart));

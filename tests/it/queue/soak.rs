@@ -12,6 +12,7 @@ use tokio::time::{interval, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::runlog::{Which, now};
+use crate::support::soak;
 use crate::support::verdict::{Answer, Asked, History};
 use crate::support::worker::{Behaviour, Setup, Site, Worker};
 
@@ -35,7 +36,7 @@ const BATCH_EVERY: Duration = Duration::from_millis(20);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_accepted_is_done_while_workers_and_redis_are_killed_all_the_time() {
-    let seconds = std::env::var("ADVOSYNC_SOAK_SECONDS").map_or(60, |text| text.parse().expect("a number of seconds"));
+    let length = soak::length().unwrap_or(Duration::from_mins(1));
     let mut site = Site::start().await;
     let mut setup = site.setup("");
     setup.flows = Flow::ALL.map(|flow| flow.name().to_owned()).to_vec();
@@ -44,7 +45,7 @@ async fn what_is_accepted_is_done_while_workers_and_redis_are_killed_all_the_tim
     let stop = CancellationToken::new();
     let load = tokio::spawn(load(site.queue.clone(), stop.clone()));
     let crew = tokio::spawn(kill_and_replace(setup, stop.clone()));
-    let ends = Instant::now() + Duration::from_secs(seconds);
+    let ends = Instant::now() + length;
     let mut outages = Vec::new();
     // The last one leaves time to come back under load.
     while Instant::now() + OUTAGE_EVERY < ends {
@@ -67,7 +68,7 @@ async fn what_is_accepted_is_done_while_workers_and_redis_are_killed_all_the_tim
     }
     let grace = nanos(Duration::from_secs(1));
     let history = History { asked, runs: site.runs(), deaths, outages, grace };
-    println!("{seconds} s, {}, at rest after {settled:.1?}", summary(&history));
+    println!("{length:?}, {}, at rest after {settled:.1?}", summary(&history));
     let faults = history.faults();
     for fault in faults.iter().take(10) {
         eprintln!("{fault}");

@@ -1,9 +1,9 @@
 //! Both sides were edited since they last agreed.
 
-use advosync_sandbox::{Action, Fault, System};
+use advosync_sandbox::{Action, Fault, Options, Phase, System};
 use serde_json::json;
 
-use super::{company, person};
+use super::{company, person, put_to_record};
 use crate::support::world::World;
 
 #[tokio::test]
@@ -109,4 +109,26 @@ async fn a_note_that_is_owed_is_not_forgotten_over_the_next_one() {
     }
     let notes = world.notes(&id).concat();
     assert!(notes.contains("kanzlei1@") && notes.contains("kanzlei2@"), "values that lost are nowhere else: {notes}");
+}
+
+#[tokio::test]
+async fn an_edit_between_reading_and_writing_is_kept_where_espocrm_counts_versions() {
+    let mut options = Options::default();
+    options.espocrm.entities[0].optimistic = true;
+    let mut world = World::idle(&[], options).await;
+    world.start_worker();
+    let (id, number) = world.created(&person("Max", "Mustermann")).await;
+    world.lawyer(number, &json!({ "emailGesch": "kanzlei@example.org" }));
+    let about_to_write = world.sandbox.gate(put_to_record(&id).containing("kanzlei@"), Phase::Before);
+    let user = async {
+        about_to_write.arrived().await;
+        world.edit(&id, &json!({ "emailAddress": "crm@example.org" }));
+        about_to_write.release();
+    };
+    tokio::join!(world.sync(&id), user);
+    world.rest().await;
+    assert_eq!(world.in_step(&id), number);
+    assert_eq!(world.party(number)["emailGesch"], "crm@example.org");
+    let notes = world.notes(&id);
+    assert!(notes.len() == 1 && notes[0].contains("kanzlei@"), "{notes:?}");
 }

@@ -1,4 +1,4 @@
-//! Creates whose answer is lost, late or unreadable: whether they took effect is found out, never guessed (S4). Plain
+//! Writes whose answer is lost, late or unreadable: whether they took effect is found out, never guessed (S4). Plain
 //! losses and errors are in the crash matrix ([`super::matrix`]).
 
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use advosync_sandbox::{Action, BETEILIGTE, CBETEILIGTE, Fault, System};
 use serde_json::json;
 
-use super::{on_post, person};
+use super::{PARTY, on_post, person, put_to_record};
 use crate::support::world::{HASTY, World};
 
 /// Longer than the API's timeout, shorter than the quiet time.
@@ -166,4 +166,48 @@ async fn a_number_that_a_person_enters_ends_an_interrupted_create() {
     assert_eq!((world.creates(), world.parties().len()), (0, 1), "no second party beside the one that was chosen");
     assert_eq!(world.in_step(&id), number);
     assert_eq!(world.redis.cli(&["HLEN", "ledger:beteiligte:intents"]), "0");
+}
+
+#[tokio::test]
+async fn an_update_of_a_party_that_takes_effect_too_late_undoes_no_newer_edit() {
+    let world = World::with(&HASTY).await;
+    let (id, _) = world.created(&person("Max", "Mustermann")).await;
+    world.sandbox.fault(Fault::on(System::Advoware).put(PARTY).once().delay_before(TOO_LONG));
+    world.edit(&id, &json!({ "emailAddress": "alt@example.org" }));
+    world.deliver().await;
+    world.settle().await;
+    let late = || wrote(&world, "emailGesch", "alt@example.org");
+    assert!(!late(), "its caller has given up, and it is still under way");
+    world.edit(&id, &json!({ "emailAddress": "neu@example.org" }));
+    world.rest().await;
+    world.until("it has taken effect", async || late()).await;
+    world.done(&id).await;
+    world.in_step(&id);
+    assert_eq!(world.record(&id)["emailAddress"], "neu@example.org");
+}
+
+#[tokio::test]
+async fn an_update_of_a_record_that_takes_effect_too_late_undoes_no_newer_edit_in_silence() {
+    let world = World::with(&[HASTY.as_slice(), &[("ESPOCRM_API_TIMEOUT_SECONDS", "1")]].concat()).await;
+    let (id, number) = world.created(&person("Max", "Mustermann")).await;
+    let put = Fault { target: put_to_record(&id).containing("alt@"), ..Fault::default() };
+    world.sandbox.fault(put.once().delay_before(TOO_LONG));
+    world.lawyer(number, &json!({ "emailGesch": "alt@example.org" }));
+    world.sync(&id).await;
+    let late = || wrote(&world, "emailAddress", "alt@example.org");
+    assert!(!late(), "its caller has given up, and it is still under way");
+    world.lawyer(number, &json!({ "emailGesch": "neu@example.org" }));
+    world.sync(&id).await;
+    world.rest().await;
+    world.until("it has taken effect", async || late()).await;
+    world.done(&id).await;
+    world.in_step(&id);
+    // What was written unheard looks like an edit of the user, as after a crash.
+    let notes = world.notes(&id).concat();
+    assert!(notes.contains("neu@example.org"), "it is nowhere any more: {notes:?} {:?}", world.record(&id));
+}
+
+/// Whether the program's write of this value has taken effect.
+fn wrote(world: &World, field: &str, value: &str) -> bool {
+    world.writes(0).iter().any(|effect| effect.body.get(field).is_some_and(|it| it == value))
 }

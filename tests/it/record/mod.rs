@@ -23,6 +23,7 @@ mod odd_answers;
 mod outage;
 mod second;
 mod sign_in;
+mod soak;
 mod storm;
 mod sweep;
 mod traces;

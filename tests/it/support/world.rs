@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(40);
 /// How often what is waited for is looked at.
 const LOOK: Duration = Duration::from_millis(5);
 /// The user name under which the program writes, in both systems.
-const US: &str = "advosync";
+pub const US: &str = "advosync";
 
 /// Short enough for tests, and long enough that a busy machine changes no outcome.
 const SETTINGS: [(&str, &str); 7] = [
@@ -65,8 +65,8 @@ impl World {
     /// Without a worker: what is enqueued waits.
     pub async fn idle(settings: &[(&str, &str)], mut options: Options) -> Self {
         // Companies have no lastName; the requirement is lifted, as doctor asks for.
-        options.espocrm.entities.retain(|entity| entity.name != CBETEILIGTE);
-        options.espocrm.entities.push(Entity::beteiligte(CBETEILIGTE).not_required("lastName"));
+        let lifted = |entity: Entity| if entity.name == CBETEILIGTE { entity.not_required("lastName") } else { entity };
+        options.espocrm.entities = options.espocrm.entities.into_iter().map(lifted).collect();
         let sandbox = Sandbox::start(options).await.unwrap();
         let redis = Redis::start();
         let queue = redis.prepared().await;
@@ -113,6 +113,11 @@ impl World {
     /// Takes the oldest worker out, for a SIGTERM.
     pub fn take_worker(&mut self) -> Process {
         self.workers.remove(0)
+    }
+
+    /// Takes a worker in again, as the youngest.
+    pub fn add_worker(&mut self, worker: Process) {
+        self.workers.push(worker);
     }
 
     /// Sets a setting for workers that start from now on.

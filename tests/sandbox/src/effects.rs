@@ -115,6 +115,10 @@ pub struct Call {
     pub took_ms: Option<f64>,
     /// Whether a scripted fault touched it.
     pub faulted: bool,
+    /// The number of the last effect that it saw, its own included: what it read is not older, what it wrote went over all
+    /// others. `None` where it never got so far.
+    #[serde(default)]
+    pub saw: Option<u64>,
 }
 
 /// How often a system was asked since the last reset.
@@ -184,12 +188,21 @@ impl Log {
             status: None,
             took_ms: None,
             faulted: false,
+            saw: None,
         });
         self.arrivals.push_back((self.last_call, Instant::now()));
         if self.arrivals.len() > CALLS_KEPT {
             self.arrivals.pop_front();
         }
         self.last_call
+    }
+
+    /// Notes that a request has been handled, under the lock under which it was.
+    pub(crate) fn handled(&mut self, number: u64) {
+        let saw = self.effects.len() as u64;
+        if let Some(call) = self.calls.iter_mut().rev().find(|call| call.number == number) {
+            call.saw = Some(saw);
+        }
     }
 
     pub(crate) fn answered(&mut self, number: u64, status: Option<u16>, faulted: bool) {

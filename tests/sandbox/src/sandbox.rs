@@ -190,6 +190,12 @@ impl Sandbox {
         self.shared.world().faults.struck()
     }
 
+    /// The rules that stand, and how many requests each has struck.
+    #[must_use]
+    pub fn faults(&self) -> Vec<(Fault, u64)> {
+        self.shared.world().faults.each()
+    }
+
     /// Holds the next matching request.
     #[must_use]
     pub fn gate(&self, target: Match, phase: Phase) -> Gate {

@@ -91,6 +91,9 @@ boundaries! {
     RecordUpdated: Espocrm,
     /// EspoCRM has what it gets. Before: the next run finds both sides equal and agrees on that.
     UpdateStored: Redis,
+    /// An update of either side has had no answer and may still be under way. Before: the next run does not wait for it.
+    /// After: it waits for the quiet time, then it reads what came of it.
+    UnheardStored: Redis,
     /// All values are where they belong, the ledger owes the note. A note cannot be asked for, so after a crash it is
     /// written again: at least once.
     NoteWritten: Espocrm,

@@ -1,5 +1,7 @@
 //! Two existing records: compare, merge, write.
 
+use chrono::{DateTime, Utc};
+
 use super::{Boundary, Record, Report, Step, Withheld, failure};
 use crate::clients::{ADVOWARE, advoware};
 use crate::sync::ledger::Pair;
@@ -90,6 +92,7 @@ impl Step<'_> {
             row_id: version(mapping, party),
             snapshot: base.cloned(),
             note: owed(pair.as_ref().and_then(|pair| pair.note.as_deref()), plan.note.as_deref()),
+            unheard: None,
             at: self.now(),
         };
         if plan.note.is_some() && plan.put.is_some() {
@@ -97,7 +100,7 @@ impl Step<'_> {
             self.remember(Boundary::NoteOwed, &next, "").await?;
         }
         let answered = match &plan.put {
-            Some(whole) => Some(self.put(number, whole).await?),
+            Some(whole) => Some(self.put(&next, whole).await?),
             None => None,
         };
         if let Some(answered) = &answered {
@@ -118,21 +121,32 @@ impl Step<'_> {
     }
 
     /// The whole object goes to Advoware; answers the record as it is there now.
-    async fn put(&self, number: &str, whole: &Record) -> Result<Record, Failure> {
-        let path = &self.sync.mapping.advoware.path;
+    async fn put(&self, known: &Pair, whole: &Record) -> Result<Record, Failure> {
+        let (path, number) = (&self.sync.mapping.advoware.path, &known.number);
         self.run.check()?;
-        let answer = self.at(Boundary::PartyPut, self.sync.advoware.put(path, number, whole)).await;
-        let answer = answer.map_err(|error| match &error {
-            // Safe to repeat: the next run reads, compares and finds it written or not.
-            advoware::Error::Unknown { .. } => {
-                Failure::Upstream { upstream: ADVOWARE, message: error.to_string(), retry_after: None, park: false }
+        let sent = self.now();
+        let answer = match self.at(Boundary::PartyPut, self.sync.advoware.put(path, number, whole)).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                if error.may_yet_happen() {
+                    self.wait_for(sent, known).await?;
+                }
+                // Safe to repeat: the next run reads, compares and finds it written or not.
+                let upstream =
+                    |message| Failure::Upstream { upstream: ADVOWARE, message, retry_after: None, park: false };
+                let unknown = matches!(error, advoware::Error::Unknown { .. });
+                return Err(if unknown { upstream(error.to_string()) } else { failure::advoware(&error) });
             }
-            _ => failure::advoware(&error),
-        })?;
+        };
         match answer {
             Some(record) if version(&self.sync.mapping, &record).is_some() => Ok(record),
             _ => self.read_advoware(number).await,
         }
+    }
+
+    /// An update that nobody answered may take effect later, over whatever was written meanwhile: the next run waits for it.
+    async fn wait_for(&self, sent: DateTime<Utc>, known: &Pair) -> Result<(), Failure> {
+        self.remember(Boundary::UnheardStored, &Pair { unheard: Some(sent), ..known.clone() }, "").await
     }
 
     async fn finish_update(
@@ -145,8 +159,18 @@ impl Step<'_> {
         let mapping = &self.sync.mapping;
         let mut attributes = plan.update.attributes.clone();
         attributes.extend(status::clean(mapping, &next.number, next.row_id.as_deref(), self.now()));
-        let answered = self.update_espocrm(Boundary::RecordUpdated, record, &attributes).await?;
-        if !plan.merged.to_espocrm.is_empty() {
+        let (takes_over, sent) = (!plan.merged.to_espocrm.is_empty(), self.now());
+        let answered = match self.send_espocrm(Boundary::RecordUpdated, record, &attributes).await? {
+            Ok(answered) => answered,
+            Err(error) => {
+                // The status alone undoes no edit.
+                if takes_over && error.may_yet_happen() {
+                    self.wait_for(sent, next).await?;
+                }
+                return Err(failure::espocrm(&error));
+            }
+        };
+        if takes_over {
             let base: Snapshot = next.snapshot.clone().unwrap_or_default();
             next.snapshot = Some(plan.after_update(mapping, &base, &answered));
             self.remember_if_new(Boundary::UpdateStored, stored, next).await?;
@@ -189,6 +213,7 @@ impl Step<'_> {
                 && stored.row_id == next.row_id
                 && stored.snapshot == next.snapshot
                 && stored.note == next.note
+                && stored.unheard == next.unheard
         });
         if !same {
             self.remember(boundary, next, "").await?;

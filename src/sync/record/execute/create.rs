@@ -164,6 +164,7 @@ impl Step<'_> {
             row_id: None,
             snapshot: Some(snapshot),
             note: None,
+            unheard: None,
             at: self.now(),
         };
         self.remember(Boundary::AdoptionStored, &pair, "").await?;
@@ -203,7 +204,7 @@ impl Step<'_> {
     }
 
     fn pair(&self, number: &str, row_id: Option<String>, snapshot: Snapshot) -> Pair {
-        Pair { number: number.to_owned(), row_id, snapshot: Some(snapshot), note: None, at: self.now() }
+        Pair { number: number.to_owned(), row_id, snapshot: Some(snapshot), note: None, unheard: None, at: self.now() }
     }
 
     /// Stores the pair, then EspoCRM's sync fields, and with them the defaults of a new party.

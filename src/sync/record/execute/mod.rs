@@ -94,7 +94,7 @@ impl Sync {
         let mut done = match (route(&self.mapping, record.as_ref(), known, self.quiet, run.now()), record) {
             (Route::Wait(after), _) => Err(Failure::Hold {
                 after,
-                reason: "a create may have taken effect; looking again after the quiet time".to_owned(),
+                reason: "a write may have taken effect, or may yet; looking again after the quiet time".to_owned(),
                 upstream: None,
             }),
             (Route::Compare { number, pair }, Some(record)) => step.compare(&record, &number, pair).await,
@@ -262,12 +262,21 @@ impl Step<'_> {
         current: &Record,
         attributes: &Record,
     ) -> Result<Record, Failure> {
+        let sent = self.send_espocrm(boundary, current, attributes).await?;
+        sent.map_err(|error| failure::espocrm(&error))
+    }
+
+    /// [`Step::update_espocrm`], with EspoCRM's own error.
+    async fn send_espocrm(
+        &self,
+        boundary: Boundary,
+        current: &Record,
+        attributes: &Record,
+    ) -> Result<Result<Record, espocrm::Error>, Failure> {
         self.run.check()?;
         let entity = &self.sync.mapping.espocrm.entity;
         let version = current.get("versionNumber").and_then(serde_json::Value::as_u64);
-        self.at(boundary, self.sync.espocrm.update(entity, self.id, attributes, version))
-            .await
-            .map_err(|error| failure::espocrm(&error))
+        Ok(self.at(boundary, self.sync.espocrm.update(entity, self.id, attributes, version)).await)
     }
 
     /// Stores a pair under the lease. `digest`: see [`Ledger::pair`].

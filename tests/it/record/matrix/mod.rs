@@ -15,7 +15,7 @@ use advosync::sync::record::execute::Boundary::{
     AdoptionStored, AgreementStored, CreateStored, CreateTold, DriftCounted, FailureForgotten, FailureNoted,
     FailureRemembered, FailureTold, IntentOutdated, IntentStored, IntentWithdrawn, LinkStored, LinkTold, LookDropped,
     LookEnded, LookMarked, NoteOwed, NotePaid, NoteWritten, NumberStored, PairCleared, PairDissolved, PartyDeleted,
-    PartyPosted, PartyPut, PutStored, RecordUpdated, TrialsBegun, TrialsForgotten, UpdateStored,
+    PartyPosted, PartyPut, PutStored, RecordUpdated, TrialsBegun, TrialsForgotten, UnheardStored, UpdateStored,
 };
 use advosync::sync::record::execute::Place;
 
@@ -36,7 +36,7 @@ enum Blow {
 }
 
 /// Which boundaries a scene is played at. One boundary may stand at several.
-const SCENES: [(Scene, &[Boundary]); 19] = [
+const SCENES: [(Scene, &[Boundary]); 20] = [
     (Scene::Create, &[IntentStored, PartyPosted, CreateStored, CreateTold, LookMarked]),
     (Scene::CreateEdited, &[IntentStored, PartyPosted, CreateStored, CreateTold]),
     (Scene::Unsearchable, &[IntentStored, PartyPosted, CreateStored, CreateTold]),
@@ -48,6 +48,7 @@ const SCENES: [(Scene, &[Boundary]); 19] = [
     (Scene::Link, &[LinkStored, LinkTold]),
     (Scene::Edit, &[PartyPut, PutStored, RecordUpdated, LookMarked]),
     (Scene::EditAgain, &[PartyPut, PutStored, RecordUpdated]),
+    (Scene::Unheard, &[UnheardStored]),
     (Scene::LawyersEdit, &[AgreementStored, RecordUpdated, UpdateStored]),
     (Scene::Conflict, &[NoteOwed, PartyPut, PutStored, RecordUpdated, UpdateStored, NoteWritten, NotePaid]),
     (Scene::Cleared, &[PairCleared]),
@@ -98,6 +99,7 @@ const fn act(scene: Scene) -> Act {
         | Scene::Link => Act::Creates,
         Scene::Edit
         | Scene::EditAgain
+        | Scene::Unheard
         | Scene::LawyersEdit
         | Scene::Conflict
         | Scene::Cleared

@@ -37,6 +37,8 @@ pub(super) enum Scene {
     Edit,
     /// The user edits, and both edit something else while nobody works.
     EditAgain,
+    /// The user edits, and nobody answers when it is written to Advoware.
+    Unheard,
     /// The lawyer edits.
     LawyersEdit,
     /// Both edit the same field, and the lawyer another one, too.
@@ -145,6 +147,10 @@ impl Case {
             }
             Scene::Adopt => sandbox.fault(on_post(&self.name).once().lose_answer()),
             Scene::Edit | Scene::EditAgain => world.edit(&self.id, &crm),
+            Scene::Unheard => {
+                sandbox.fault(Fault::on(System::Advoware).put(&format!("*/Beteiligte/{number}")).once().lose_answer());
+                world.edit(&self.id, &crm);
+            }
             Scene::LawyersEdit => {
                 world.lawyer(number, &kanzlei);
                 self.ask(world, Lane::First, "test").await;
@@ -198,7 +204,7 @@ impl Case {
     /// How many requests of the scene itself meet a fault.
     pub(super) fn faults(&self) -> u64 {
         match self.scene {
-            Scene::Refused | Scene::Renamed | Scene::Adopt | Scene::FailsOnce => 1,
+            Scene::Refused | Scene::Renamed | Scene::Adopt | Scene::FailsOnce | Scene::Unheard => 1,
             Scene::Numbered => 2,
             _ => 0,
         }
@@ -311,9 +317,12 @@ impl Case {
         let number = world.in_step(&self.id);
         let party = world.party(number);
         let mail = match self.scene {
-            Scene::CreateEdited | Scene::Edit | Scene::EditAgain | Scene::Conflict | Scene::FailsOnce => {
-                self.mail("crm")
-            }
+            Scene::CreateEdited
+            | Scene::Edit
+            | Scene::EditAgain
+            | Scene::Unheard
+            | Scene::Conflict
+            | Scene::FailsOnce => self.mail("crm"),
             Scene::LawyersEdit | Scene::Drift => self.mail("kanzlei"),
             _ => self.mail("fall"),
         };
@@ -351,7 +360,7 @@ impl Case {
         assert_eq!(creates, usize::from(self.creates() && !self.is_the_lawyers()), "creates");
         let updates = of(Change::Update).filter(|effect| effect.key == number).count();
         let expected = match self.scene {
-            Scene::Edit | Scene::Conflict | Scene::FailsOnce | Scene::FailsForGood => 1,
+            Scene::Edit | Scene::Unheard | Scene::Conflict | Scene::FailsOnce | Scene::FailsForGood => 1,
             // What was not sent yet goes over with what came after it.
             Scene::CreateEdited => usize::from(!self.is_unsent()),
             Scene::EditAgain => 1 + usize::from(!self.is_unsent()),

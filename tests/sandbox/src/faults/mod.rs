@@ -57,6 +57,11 @@ impl Faults {
         serde_json::to_value(&self.rules).unwrap_or_default()
     }
 
+    /// Each rule that stands, and how many requests it has struck.
+    pub(crate) fn each(&self) -> Vec<(Fault, u64)> {
+        self.rules.iter().map(|rule| (rule.fault.clone(), rule.struck)).collect()
+    }
+
     /// How many requests were struck by any rule that still stands.
     pub(crate) fn struck(&self) -> u64 {
         self.rules.iter().map(|rule| rule.struck).sum()

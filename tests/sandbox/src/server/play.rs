@@ -28,7 +28,12 @@ pub(super) async fn play(shared: Arc<Shared>, ask: Ask) -> Played {
     let played = if let Some(ended) = before(&shared, system, &actions).await {
         ended
     } else {
-        let answer = shared.world().handle(system, &ask);
+        let answer = {
+            let mut world = shared.world();
+            let answer = world.handle(system, &ask);
+            world.log.handled(call);
+            answer
+        };
         for hold in holds.iter().filter(|hold| hold.phase == Phase::After) {
             hold.wait().await;
         }

@@ -49,6 +49,24 @@ async fn a_cut_has_no_effect_and_a_lost_answer_has_one() {
 }
 
 #[tokio::test]
+async fn a_call_says_which_effects_it_saw_and_a_rule_whom_it_struck() {
+    let world = World::new().await;
+    let token = world.token().await;
+    let cut = Fault::on(System::Advoware).post(PARTY).once().cut();
+    let lost = Fault::on(System::Advoware).post(PARTY).times(2).lose_answer();
+    world.sandbox.fault(cut.clone());
+    world.sandbox.fault(lost.clone());
+    for name in ["A", "B"] {
+        post(&world, &token, name).await.unwrap_err();
+    }
+    world.sandbox.people().crm_create(CBETEILIGTE, &max()).unwrap();
+    world.try_advoware(&token, Method::GET, "Beteiligte", None).await.unwrap();
+    let saw: Vec<_> = world.sandbox.calls().iter().skip(1).map(|call| call.saw).collect();
+    assert_eq!(saw, [None, Some(1), Some(2)], "a write sees its own effect, a read what went before it");
+    assert_eq!(world.sandbox.faults(), [(cut, 1), (lost, 1)]);
+}
+
+#[tokio::test]
 async fn a_caller_that_hangs_up_undoes_nothing() {
     let world = World::new().await;
     let token = world.token().await;
