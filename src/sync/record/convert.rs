@@ -133,13 +133,26 @@ impl Conversion {
     }
 }
 
+/// Whether two texts are one but for case and blanks: systems keep names in forms of their own.
+#[must_use]
+pub fn alike(one: &str, other: &str) -> bool {
+    folded(one) == folded(other)
+}
+
+/// A text without what [`alike`] does not look at.
+#[must_use]
+pub fn folded(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
+}
+
 /// A single value as trimmed text; `None` is blank. Numbers and truth values become text.
 pub(in crate::sync::record) fn plain(value: &Value) -> Result<Option<String>, Unreadable> {
     let text = match value {
         Value::Null => return Ok(None),
         Value::Bool(truth) => truth.to_string(),
         Value::Number(number) => canonical_number(number),
-        Value::String(text) => text.trim().to_owned(),
+        // One system's line ends are the other's `\n`.
+        Value::String(text) => text.trim().replace("\r\n", "\n"),
         Value::Array(_) | Value::Object(_) => {
             return Err(Unreadable { value: value.to_string(), reason: "not a single value" });
         }
@@ -261,6 +274,7 @@ mod tests {
     #[test]
     fn text_is_trimmed_and_blank_is_none() {
         check(&Conversion::Text, &json!("  Müller \n"), Some("Müller"));
+        check(&Conversion::Text, &json!("eins\r\nzwei\r\n"), Some("eins\nzwei"));
         check(&Conversion::Text, &json!("   "), None);
         check(&Conversion::Text, &json!(""), None);
         check(&Conversion::Text, &Value::Null, None);
