@@ -142,18 +142,17 @@ impl Step<'_> {
             _ => failure::advoware(&error),
         })?;
         let sent = |field: &String| plan.merged.to_advoware.get(field).is_known();
-        match answer.filter(|answer| version(mapping, answer).is_some() && plan.is_shown(answer)) {
-            Some(answered) => {
-                let edited = plan.edited_since(mapping, &answered).iter().any(|field| !sent(field));
-                Ok(Put { answered, edited })
-            }
-            None => {
-                let mut answered = self.read_advoware(number).await?;
-                let edited = plan.edited_since(mapping, &answered);
-                edited.iter().filter(|field| sent(field)).for_each(|field| drop(answered.remove(field)));
-                Ok(Put { answered, edited: !edited.is_empty() })
-            }
-        }
+        let told = answer.filter(|answer| version(mapping, answer).is_some() && plan.is_shown(answer));
+        let is_told = told.is_some();
+        let mut answered = match told {
+            Some(answered) => answered,
+            None => self.read_advoware(number).await?,
+        };
+        let mut edited = plan.edited_since(mapping, &answered);
+        // Of what was sent, the PUT's own answer shows what Advoware has made of it.
+        edited.retain(|field| !(is_told && sent(field)));
+        edited.iter().filter(|field| sent(field)).for_each(|field| drop(answered.remove(field)));
+        Ok(Put { answered, edited: !edited.is_empty() })
     }
 
     /// Answers which fields EspoCRM did not take.
