@@ -13,6 +13,8 @@ use super::{convert_date, convert_phone};
 pub enum Conversion {
     /// Trimmed text; numbers and truth values as text.
     Text,
+    /// A number, as text without a needless fraction; written as a number.
+    Number,
     /// A calendar day, `YYYY-MM-DD`; Advoware's `0001-01-01` is blank.
     Date,
     /// E.164 (`+49…`), numbers without a country code read as German.
@@ -35,17 +37,18 @@ pub struct Unreadable {
 
 impl Conversion {
     /// Names in mapping files; the first is the default.
-    pub const NAMES: [&str; 5] = ["text", "date", "phone", "email", "enum"];
+    pub const NAMES: [&str; 6] = ["text", "number", "date", "phone", "email", "enum"];
 
     /// Its name in mapping files.
     #[must_use]
     pub fn name(&self) -> &'static str {
         Self::NAMES[match self {
             Self::Text => 0,
-            Self::Date => 1,
-            Self::Phone => 2,
-            Self::Email => 3,
-            Self::Enum(_) => 4,
+            Self::Number => 1,
+            Self::Date => 2,
+            Self::Phone => 3,
+            Self::Email => 4,
+            Self::Enum(_) => 5,
         }]
     }
 
@@ -57,6 +60,10 @@ impl Conversion {
         let Some(text) = plain(value)? else { return Ok(None) };
         match self {
             Self::Text | Self::Email => Ok(Some(text)),
+            Self::Number => match serde_json::from_str::<Number>(&text) {
+                Ok(number) => Ok(Some(canonical_number(&number))),
+                Err(_) => Err(Unreadable { value: text, reason: "not a number" }),
+            },
             Self::Phone => Ok(Some(convert_phone::canonical(&text).unwrap_or(text))),
             Self::Date => convert_date::canonical(&text).map_err(|reason| Unreadable { value: text, reason }),
             Self::Enum(table) => {
@@ -75,7 +82,7 @@ impl Conversion {
     pub fn same(&self, one: &str, other: &str) -> bool {
         match self {
             Self::Email => one.to_lowercase() == other.to_lowercase(),
-            Self::Text | Self::Date | Self::Phone | Self::Enum(_) => one == other,
+            Self::Text | Self::Number | Self::Date | Self::Phone | Self::Enum(_) => one == other,
         }
     }
 
@@ -127,7 +134,8 @@ impl Conversion {
     fn write(&self, text: &str, existing: Option<&Value>) -> Value {
         match (self, existing) {
             (Self::Date, Some(Value::String(old))) => Value::String(convert_date::in_form_of(text, old)),
-            (Self::Text, existing) => in_form_of(text, existing),
+            (Self::Number, None | Some(Value::Null)) => number_or_text(text),
+            (Self::Text | Self::Number, existing) => in_form_of(text, existing),
             _ => Value::String(text.to_owned()),
         }
     }
@@ -281,6 +289,8 @@ mod tests {
         check(&Conversion::Text, &json!(5), Some("5"));
         check(&Conversion::Text, &json!(5.0), Some("5"));
         check(&Conversion::Text, &json!(5.25), Some("5.25"));
+        check(&Conversion::Number, &json!("5000.00"), Some("5000"));
+        check(&Conversion::Number, &json!(" "), None);
         check(&Conversion::Text, &json!(true), Some("true"));
     }
 
@@ -292,6 +302,8 @@ mod tests {
             (Conversion::Date, json!("29.02.1980")),
             (Conversion::Date, json!("1981-02-29")),
             (Conversion::Date, json!(19_800_229)),
+            (Conversion::Number, json!("ca. 5000")),
+            (Conversion::Number, json!("1.234,50")),
         ] {
             assert!(convert.read(Side::Advoware, &value).is_err(), "{convert:?} {value}");
         }
@@ -328,6 +340,9 @@ mod tests {
             (Conversion::Text, "false", Some(json!(true)), json!(false)),
             (Conversion::Text, "maybe", Some(json!(true)), json!("maybe")),
             (Conversion::Text, "x", None, json!("x")),
+            (Conversion::Number, "12", None, json!(12)),
+            (Conversion::Number, "5.25", Some(Value::Null), json!(5.25)),
+            (Conversion::Number, "12", Some(json!("7")), json!("12")),
             (Conversion::Date, "1981-03-01", Some(json!("1980-02-29T00:00:00")), json!("1981-03-01T00:00:00")),
             (Conversion::Date, "1981-03-01", Some(Value::Null), json!("1981-03-01")),
         ] {

@@ -85,7 +85,11 @@ fn every_typing_error_is_refused_with_line_and_key() {
         "company = \"firmenname\", firma = \"x\"",
         "x.toml:26: `person.espocrm.firma`: unknown key",
     );
-    check("convert = \"date\"", "convert = \"dat\"", "x.toml:32: `field.convert`: `dat` is none of: text, date, phone");
+    check(
+        "convert = \"date\"",
+        "convert = \"dat\"",
+        "x.toml:32: `field.convert`: `dat` is none of: text, number, date, phone",
+    );
     check("convert = \"date\"", "direction = \"up\"", "x.toml:32: `field.direction`: `up` is none of: both, to_adv");
     check(
         "convert = \"date\"",
