@@ -98,16 +98,11 @@ impl Mapping {
     }
 
     /// What both sides agreed on when a record was created with this body: `ours` is EspoCRM's content then, `shown` what
-    /// the new Advoware record shows. What was not sent is blank there as long as it does not show otherwise. What only
-    /// Advoware has is left open ([`Mapping::given`]): should nothing else come, the next comparison fills EspoCRM's blank.
+    /// the new Advoware record shows; what it does not show is as it was sent. What only Advoware has is left open
+    /// ([`Mapping::given`]): should nothing else come, the next comparison fills EspoCRM's blank.
     #[must_use]
     pub fn agreed(&self, body: &Map<String, Value>, ours: &Content, shown: &Content) -> Snapshot {
         let mut snapshot = Snapshot { espocrm: ours.clone(), advoware: self.from_advoware(body).overlaid(shown) };
-        for field in self.fields.iter().filter(|field| field.may_flow_to_advoware()) {
-            if !snapshot.advoware.get(&field.advoware).is_known() {
-                snapshot.advoware.set(&field.advoware, Seen::Blank);
-            }
-        }
         let given = self.given(ours, &snapshot.advoware);
         for (name, _) in given.iter() {
             snapshot.espocrm.set(name, Seen::Absent);
