@@ -67,10 +67,11 @@ impl Cause {
         !matches!(self, Self::Unreadable(_))
     }
 
-    /// Whether the request may still be under way, and take effect later: nobody answered, or only a gateway did (502, 504).
+    /// Whether the request may still be under way, and take effect later: nobody answered in time, be it the gateway that
+    /// says so (504). Where a connection broke, whatever it led to has happened by the next attempt.
     #[must_use]
     pub const fn is_silence(&self) -> bool {
-        matches!(self, Self::Timeout(_) | Self::Cut(_) | Self::Status { status: 502 | 504, .. })
+        matches!(self, Self::Timeout(_) | Self::Status { status: 504, .. })
     }
 }
 

@@ -112,7 +112,7 @@ mod tests {
         let mappings = Mappings::load(Some(&folder)).unwrap();
         let mapping = mappings.get("akten").unwrap();
         let record = json!({
-            "aktNr": 1, "rowId": "v", "kurzrubrum": "Geheim", "az": null, "referat": 10, "ablage": "N",
+            "aktNr": 1, "rowId": "v", "kurzrubrum": "Geheim", "az": null, "referat": 10, "streitwert": null, "ablage": "N",
             "anlageDatum": null, "gerichtEmail": null, "richter": null, "standort": 1,
         });
         let check = |change: &dyn Fn(&mut Map<String, Value>), level: Level, words: &str| {
@@ -122,7 +122,7 @@ mod tests {
             assert!(findings.len() == 1 && findings[0].level == level, "{findings:?}");
             assert!(findings[0].text.contains(words) && !findings[0].text.contains("Geheim"), "{findings:?}");
         };
-        check(&|_| {}, Level::Ok, "all 12 fields");
+        check(&|_| {}, Level::Ok, "all 13 fields");
         check(&|it| _ = it.remove("rowId"), Level::Fail, "rowId (`advoware.version`)");
         check(&|it| _ = it.remove("az"), Level::Fail, "az (`field.advoware`)");
         let other_case = |it: &mut Map<String, Value>| {

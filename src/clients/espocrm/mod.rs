@@ -20,4 +20,4 @@ pub use client::Client;
 pub use error::Error;
 pub use options::{Credentials, Options};
 pub use records::Record;
-pub use search::{Order, Page, Search, Where};
+pub use search::{Page, Search, Where};

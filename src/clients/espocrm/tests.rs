@@ -37,7 +37,6 @@ fn fields(value: &Value) -> Record {
 #[tokio::test]
 async fn each_call_is_what_the_contract_says() {
     let server = espocrm(|seen| match seen.method.as_str() {
-        "DELETE" => answer(200, "true"),
         "POST" => answer(201, json!({ "id": "new1" }).to_string()),
         _ => answer(200, json!({ "id": "65a1", "lastName": "Meier" }).to_string()),
     })
@@ -48,7 +47,6 @@ async fn each_call_is_what_the_contract_says() {
     client.update(E, "65a1", &fields(&json!({})), None).await.unwrap();
     assert_eq!(client.create(E, &fields(&json!({ "lastName": "M" })), true).await.unwrap()["id"], "new1");
     assert_eq!(client.note_on_record(E, "65a1", "Konflikt @sb").await.unwrap(), "new1");
-    client.delete(E, "65a1").await.unwrap();
     client.call(reqwest::Method::POST, "Admin/fieldManager/CBeteiligte", Some(&json!({}))).await.unwrap();
 
     let lines = [
@@ -57,7 +55,6 @@ async fn each_call_is_what_the_contract_says() {
         "PUT /api/v1/CBeteiligte/65a1",
         "POST /api/v1/CBeteiligte",
         "POST /api/v1/Note",
-        "DELETE /api/v1/CBeteiligte/65a1",
         "POST /api/v1/Admin/fieldManager/CBeteiligte",
     ];
     assert_eq!(server.lines(), lines);
@@ -65,7 +62,9 @@ async fn each_call_is_what_the_contract_says() {
     assert!(seen.iter().all(|seen| seen.header("x-api-key") == Some("key123")));
     assert_eq!((seen[1].header("x-version-number"), seen[2].header("x-version-number")), (Some("7"), None));
     assert_eq!((seen[1].json(), seen[2].json()), (json!({ "lastName": "M" }), json!({})));
-    assert_eq!(seen[3].header("x-skip-duplicate-check"), Some("true"));
+    for write in [&seen[1], &seen[3]] {
+        assert_eq!(write.header("x-skip-duplicate-check"), Some("true"));
+    }
     let note = json!({ "type": "Post", "post": "Konflikt @sb", "parentType": E, "parentId": "65a1" });
     assert_eq!((seen[4].json(), seen[4].header("x-skip-duplicate-check")), (note, None));
 }
@@ -125,8 +124,6 @@ async fn answers_that_are_not_the_record_are_errors() {
         }
         client.list(E, &Search::default()).await.unwrap_err();
     }
-    let server = espocrm(|_| answer(200, "false")).await;
-    client(&server).delete(E, "1").await.unwrap_err();
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use super::convert::plain;
 use super::mapping::{Direction, Mapping};
 use super::merge::{Decision, Loser, Merged, Side, settle};
 use super::normal::Content;
+use super::status::says_failed;
 
 /// EspoCRM's clock and ours may differ, and `modifiedAt` has whole seconds.
 pub const GRACE_SECONDS: i64 = 5;
@@ -44,6 +45,8 @@ pub struct Evidence {
     pub espocrm_modified: Option<DateTime<Utc>>,
     /// EspoCRM's `modifiedById`; of a record that was never modified, `createdById`.
     pub espocrm_modified_by: Option<String>,
+    /// Whether the record says that its last run failed: then we wrote last, whoever edited it before.
+    pub espocrm_failed: bool,
     /// Advoware's change time, where the mapping names one and the server sends it.
     pub advoware_modified: Option<DateTime<Utc>>,
 }
@@ -60,6 +63,7 @@ impl Evidence {
             espocrm_modified: modified_at(espocrm),
             // Whoever made a record that nobody has modified since was its last writer: we, where it was imported.
             espocrm_modified_by: ours("modifiedById").or_else(|| ours("createdById")),
+            espocrm_failed: says_failed(mapping, espocrm),
             advoware_modified: mapping
                 .advoware
                 .modified
@@ -89,6 +93,8 @@ impl Evidence {
             (true, true) => Verdict::Conflict,
             (true, false) => Verdict::EspocrmNewer,
             (false, true) => Verdict::AdvowareNewer,
+            // Our report of the failure hides the edit that it failed on.
+            (false, false) if self.espocrm_failed && after(self.espocrm_modified) => Verdict::EspocrmNewer,
             (false, false) => Verdict::NoChange,
         }
     }

@@ -57,6 +57,20 @@ fn our_own_status_writes_are_no_change() {
 }
 
 #[test]
+fn our_report_of_a_failure_hides_no_edit() {
+    let verdict = |row_id: &str, modified: &str| {
+        let ours = record(json!({
+            "advowareRowId": "A", "advowareLastSync": "2026-03-05 12:00:00", "syncStatus": "failed",
+            "modifiedAt": modified, "modifiedById": OWN,
+        }));
+        Evidence::read(&mapping(), &ours, &record(json!({ "rowId": row_id }))).verdict(Some(OWN))
+    };
+    assert_eq!(verdict("A", "2026-03-07 12:00:00"), Verdict::EspocrmNewer);
+    assert_eq!(verdict("A", "2026-03-05 12:00:00"), Verdict::NoChange);
+    assert_eq!(verdict("B", "2026-03-07 12:00:00"), Verdict::AdvowareNewer, "then that may be what it failed on");
+}
+
+#[test]
 fn times_decide_where_a_row_id_is_missing() {
     let synced = "2026-03-05 12:00:00";
     let later = "2026-03-05 13:00:00";

@@ -13,6 +13,8 @@ use super::{convert_date, convert_phone};
 pub enum Conversion {
     /// Trimmed text; numbers and truth values as text.
     Text,
+    /// A number, as text without a needless fraction; written as a number.
+    Number,
     /// A calendar day, `YYYY-MM-DD`; Advoware's `0001-01-01` is blank.
     Date,
     /// E.164 (`+49…`), numbers without a country code read as German.
@@ -35,17 +37,18 @@ pub struct Unreadable {
 
 impl Conversion {
     /// Names in mapping files; the first is the default.
-    pub const NAMES: [&str; 5] = ["text", "date", "phone", "email", "enum"];
+    pub const NAMES: [&str; 6] = ["text", "number", "date", "phone", "email", "enum"];
 
     /// Its name in mapping files.
     #[must_use]
     pub fn name(&self) -> &'static str {
         Self::NAMES[match self {
             Self::Text => 0,
-            Self::Date => 1,
-            Self::Phone => 2,
-            Self::Email => 3,
-            Self::Enum(_) => 4,
+            Self::Number => 1,
+            Self::Date => 2,
+            Self::Phone => 3,
+            Self::Email => 4,
+            Self::Enum(_) => 5,
         }]
     }
 
@@ -57,6 +60,10 @@ impl Conversion {
         let Some(text) = plain(value)? else { return Ok(None) };
         match self {
             Self::Text | Self::Email => Ok(Some(text)),
+            Self::Number => match serde_json::from_str::<Number>(&text) {
+                Ok(number) => Ok(Some(canonical_number(&number))),
+                Err(_) => Err(Unreadable { value: text, reason: "not a number" }),
+            },
             Self::Phone => Ok(Some(convert_phone::canonical(&text).unwrap_or(text))),
             Self::Date => convert_date::canonical(&text).map_err(|reason| Unreadable { value: text, reason }),
             Self::Enum(table) => {
@@ -75,7 +82,7 @@ impl Conversion {
     pub fn same(&self, one: &str, other: &str) -> bool {
         match self {
             Self::Email => one.to_lowercase() == other.to_lowercase(),
-            Self::Text | Self::Date | Self::Phone | Self::Enum(_) => one == other,
+            Self::Text | Self::Number | Self::Date | Self::Phone | Self::Enum(_) => one == other,
         }
     }
 
@@ -127,10 +134,23 @@ impl Conversion {
     fn write(&self, text: &str, existing: Option<&Value>) -> Value {
         match (self, existing) {
             (Self::Date, Some(Value::String(old))) => Value::String(convert_date::in_form_of(text, old)),
-            (Self::Text, existing) => in_form_of(text, existing),
+            (Self::Number, None | Some(Value::Null)) => number_or_text(text),
+            (Self::Text | Self::Number, existing) => in_form_of(text, existing),
             _ => Value::String(text.to_owned()),
         }
     }
+}
+
+/// Whether two texts are one but for case and blanks: systems keep names in forms of their own.
+#[must_use]
+pub fn alike(one: &str, other: &str) -> bool {
+    folded(one) == folded(other)
+}
+
+/// A text without what [`alike`] does not look at.
+#[must_use]
+pub fn folded(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
 
 /// A single value as trimmed text; `None` is blank. Numbers and truth values become text.
@@ -139,7 +159,8 @@ pub(in crate::sync::record) fn plain(value: &Value) -> Result<Option<String>, Un
         Value::Null => return Ok(None),
         Value::Bool(truth) => truth.to_string(),
         Value::Number(number) => canonical_number(number),
-        Value::String(text) => text.trim().to_owned(),
+        // One system's line ends are the other's `\n`.
+        Value::String(text) => text.trim().replace("\r\n", "\n"),
         Value::Array(_) | Value::Object(_) => {
             return Err(Unreadable { value: value.to_string(), reason: "not a single value" });
         }
@@ -261,12 +282,15 @@ mod tests {
     #[test]
     fn text_is_trimmed_and_blank_is_none() {
         check(&Conversion::Text, &json!("  Müller \n"), Some("Müller"));
+        check(&Conversion::Text, &json!("eins\r\nzwei\r\n"), Some("eins\nzwei"));
         check(&Conversion::Text, &json!("   "), None);
         check(&Conversion::Text, &json!(""), None);
         check(&Conversion::Text, &Value::Null, None);
         check(&Conversion::Text, &json!(5), Some("5"));
         check(&Conversion::Text, &json!(5.0), Some("5"));
         check(&Conversion::Text, &json!(5.25), Some("5.25"));
+        check(&Conversion::Number, &json!("5000.00"), Some("5000"));
+        check(&Conversion::Number, &json!(" "), None);
         check(&Conversion::Text, &json!(true), Some("true"));
     }
 
@@ -278,6 +302,8 @@ mod tests {
             (Conversion::Date, json!("29.02.1980")),
             (Conversion::Date, json!("1981-02-29")),
             (Conversion::Date, json!(19_800_229)),
+            (Conversion::Number, json!("ca. 5000")),
+            (Conversion::Number, json!("1.234,50")),
         ] {
             assert!(convert.read(Side::Advoware, &value).is_err(), "{convert:?} {value}");
         }
@@ -314,6 +340,9 @@ mod tests {
             (Conversion::Text, "false", Some(json!(true)), json!(false)),
             (Conversion::Text, "maybe", Some(json!(true)), json!("maybe")),
             (Conversion::Text, "x", None, json!("x")),
+            (Conversion::Number, "12", None, json!(12)),
+            (Conversion::Number, "5.25", Some(Value::Null), json!(5.25)),
+            (Conversion::Number, "12", Some(json!("7")), json!("12")),
             (Conversion::Date, "1981-03-01", Some(json!("1980-02-29T00:00:00")), json!("1981-03-01T00:00:00")),
             (Conversion::Date, "1981-03-01", Some(Value::Null), json!("1981-03-01")),
         ] {

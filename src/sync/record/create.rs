@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use super::convert::{alike, folded};
 use super::mapping::Mapping;
 use super::normal::{Content, Seen};
 use super::route::number_in;
@@ -79,7 +80,7 @@ pub fn first(id: &str, candidates: Vec<Candidate>) -> Creation {
 pub fn recover(mapping: &Mapping, intent: &Intent, candidates: Option<Vec<Candidate>>) -> Creation {
     let Some(candidates) = candidates else {
         return Creation::Ask {
-            why: "an interrupted create may have taken effect, and the mapping has no search to find out".to_owned(),
+            why: "an interrupted create may have taken effect, and there is no search to find out".to_owned(),
             numbers: Vec::new(),
         };
     };
@@ -103,16 +104,17 @@ pub fn recover(mapping: &Mapping, intent: &Intent, candidates: Option<Vec<Candid
     }
 }
 
-/// Whether a party shows what the POST sent. What it does not show says nothing.
+/// Whether a party shows what the POST sent, be it in a form of Advoware's own. What it does not show says nothing.
 #[must_use]
 pub fn echoes(mapping: &Mapping, intent: &Intent, candidate: &Candidate) -> bool {
     let shown = &candidate.content;
     let sent = mapping.from_advoware(&intent.body);
     let defaults = mapping.shows_defaults(&intent.body, &candidate.record);
     defaults
-        && mapping.fields.iter().all(|field| {
-            let (sent, shown) = (sent.get(&field.advoware), shown.get(&field.advoware));
-            matches!(sent, Seen::Absent) || matches!(shown, Seen::Absent) || field.same(sent, shown)
+        && mapping.fields.iter().all(|field| match (sent.get(&field.advoware), shown.get(&field.advoware)) {
+            (Seen::Absent, _) | (_, Seen::Absent) => true,
+            (Seen::Value(sent), Seen::Value(shown)) => field.convert.same(sent, shown) || alike(sent, shown),
+            (sent, shown) => field.same(sent, shown),
         })
 }
 
@@ -125,7 +127,7 @@ pub fn digest(mapping: &Mapping, content: &Content) -> String {
     let mut hash = Sha256::new();
     for key in &mapping.search.keys {
         // Spelling that counts as equal elsewhere must not part two records here.
-        let text = content.get(&key.field).text().unwrap_or_default().to_lowercase();
+        let text = folded(content.get(&key.field).text().unwrap_or_default());
         hash.update(key.field.as_bytes());
         hash.update([0]);
         hash.update(text.as_bytes());

@@ -83,6 +83,17 @@ fn an_unknown_outcome_is_adopted_repeated_or_asked_about() {
 }
 
 #[test]
+fn a_party_in_a_form_of_advoware_s_own_is_what_was_sent() {
+    let born = Some("1980-02-29");
+    let capitals = || {
+        let mut party = party(7, "MUSTER", born);
+        party.insert("vorname".to_owned(), json!("MAX "));
+        Some(candidates(&mapping(), &wanted(born), vec![party]))
+    };
+    assert!(matches!(recover(&mapping(), &intent(&[], born), capitals()), Creation::Adopt(it) if it.number == "7"));
+}
+
+#[test]
 fn equal_search_keys_have_one_digest() {
     let mapping = mapping();
     let of = |name: &str| {

@@ -160,7 +160,8 @@ pub fn in_step(mapping: &Mapping, record: &serde_json::Map<String, serde_json::V
         // Hidden then and hidden now: nobody has anything to say of it.
         agreed == Seen::Absent && shown == Seen::Absent || field.same(agreed, shown)
     };
-    status::is_clean(mapping, record, &pair.number, pair.row_id.as_deref())
+    mapping.espocrm.sync_fields().into_iter().all(|field| record.contains_key(field))
+        && status::is_clean(mapping, record, &pair.number, pair.row_id.as_deref())
         && mapping.fields.iter().filter(|field| field.may_flow_to_advoware()).all(|field| same(&field))
 }
 

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use super::mapping::{Field, Mapping, Source};
 use super::normal::{Content, Seen};
+use super::normal_write::Unwritable;
 
 /// Both sides as they were when they last agreed. They may differ in a field (after linking, or where Advoware ignores
 /// a read-only field); that alone is no change.
@@ -113,6 +114,23 @@ impl Merged {
                 let value = value.map(str::to_owned);
                 let (espocrm, advoware) = if winner == Side::Advoware { (lost, value) } else { (value, lost) };
                 self.replaced.push(Difference { field: problem.field.clone(), espocrm, advoware, winner });
+            }
+        }
+    }
+}
+
+impl Merged {
+    /// Names that cannot be written, for nobody can say whether the record is a person, stay in Advoware and are told.
+    /// Names are written together or not at all.
+    pub(super) fn tell_unwritable(&mut self, mapping: &Mapping, unwritable: &[Unwritable]) {
+        let is_name = |it: &&Unwritable| mapping.field(&it.field).is_some_and(Field::is_name);
+        let Some(why) = unwritable.iter().find(is_name) else { return };
+        for field in mapping.fields.iter().filter(|field| field.is_name()) {
+            let value = self.to_espocrm.get(&field.advoware);
+            if value.is_known() {
+                let (value, reason) = (value.text().map(str::to_owned), BlockReason::Refused(why.reason));
+                self.blocked.push(Blocked { field: field.advoware.clone(), from: Side::Advoware, value, reason });
+                self.to_espocrm.set(&field.advoware, Seen::Absent);
             }
         }
     }

@@ -86,6 +86,19 @@ impl Content {
         Self { values, problems: Vec::new() }
     }
 
+    /// Only the fields of which this holds; problems are left out.
+    #[must_use]
+    pub fn filtered(&self, keep: impl Fn(&str) -> bool) -> Self {
+        let kept = self.values.iter().filter(|(field, _)| keep(field));
+        Self { values: kept.map(|(field, value)| (field.clone(), value.clone())).collect(), problems: Vec::new() }
+    }
+
+    /// Only the fields that `of` knows.
+    #[must_use]
+    pub fn restricted(&self, of: &Self) -> Self {
+        self.filtered(|field| of.get(field).is_known())
+    }
+
     /// Adds a value that could not be read.
     pub(super) fn report(&mut self, problem: Problem) {
         self.problems.push(problem);
@@ -161,6 +174,16 @@ impl Mapping {
             content.read(Side::Advoware, field, record, &field.advoware);
         }
         content
+    }
+
+    /// The fields that were sent to a system and are shown there with another value.
+    #[must_use]
+    pub fn not_taken(&self, sent: &Content, shown: &Content) -> Vec<String> {
+        let other = |field: &&Field| {
+            let (sent, shown) = (sent.get(&field.advoware), shown.get(&field.advoware));
+            sent.is_known() && shown.is_known() && !field.same(sent, shown)
+        };
+        self.fields.iter().filter(other).map(|field| field.advoware.clone()).collect()
     }
 
     /// Required fields that are blank or unknown: such a record cannot be created in Advoware.

@@ -220,5 +220,10 @@ fn search_keys_find_again_and_tell_apart() {
     assert!(mapping.same_search_keys(&max, &younger) && mapping.proven_different(&max, &younger));
     assert!(mapping.same_search_keys(&max, &unknown) && !mapping.proven_different(&max, &unknown));
     assert!(!mapping.same_search_keys(&max, &company));
+    let (capitals, hidden) =
+        (content(json!({"vorname": "MAX", "name": "MUSTER"})), content(json!({"name": "X  GMBH"})));
+    assert!(mapping.same_search_keys(&max, &capitals) && mapping.same_search_keys(&company, &hidden));
+    assert!(mapping.hides_proof(&max, &capitals) && !mapping.hides_proof(&company, &hidden));
+    assert!(!mapping.hides_proof(&max, &unknown), "blank is shown");
     assert!(!mapping.same_search_keys(&max, &content(json!({"name": "Muster"}))));
 }

@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::compare::{Evidence, Verdict, whole};
-use super::mapping::Mapping;
+use super::convert::alike;
+use super::mapping::{Field, Mapping};
 use super::merge::{Merged, Snapshot, merge};
 use super::merge_note::note_for;
 use super::normal::{Content, Seen};
@@ -75,6 +76,7 @@ pub fn plan(mapping: &Mapping, both: Both<'_>, now: DateTime<Utc>) -> Plan {
     // A change that leaves every byte as it was (spelling that means the same) is none.
     let put = put.filter(|whole| whole != both.advoware);
     let mut update = mapping.write_espocrm(&merged.to_espocrm, both.espocrm);
+    merged.tell_unwritable(mapping, &update.unwritable);
     // EspoCRM validates whatever is sent, so a required field that is blank already must not be sent along.
     update.attributes.retain(|attribute, value| both.espocrm.get(attribute) != Some(&*value));
     let note = note_for(mapping, &merged, &update.replaced, now);
@@ -88,7 +90,8 @@ pub fn plan(mapping: &Mapping, both: Both<'_>, now: DateTime<Utc>) -> Plan {
 /// Advoware's version token of a record.
 #[must_use]
 pub fn version(mapping: &Mapping, record: &Map<String, Value>) -> Option<String> {
-    record.get(&mapping.advoware.version).and_then(Value::as_str).map(str::to_owned)
+    // EspoCRM trims what it stores.
+    record.get(&mapping.advoware.version).and_then(Value::as_str).map(|version| version.trim().to_owned())
 }
 
 impl Plan {
@@ -98,20 +101,46 @@ impl Plan {
         self.put.is_none() && !self.needs_status
     }
 
+    /// Whether an answer to the PUT shows everything that was sent. One that does not says nothing of what was taken.
+    #[must_use]
+    pub fn is_shown(&self, answered: &Map<String, Value>) -> bool {
+        self.merged.to_advoware.iter().all(|(field, _)| answered.contains_key(field))
+    }
+
     /// The fields that Advoware did not take although they were sent: read-only there, it ignores them silently.
     #[must_use]
     pub fn ignored(&self, mapping: &Mapping, answered: &Map<String, Value>) -> Vec<String> {
+        mapping.not_taken(&self.merged.to_advoware, &mapping.from_advoware(answered))
+    }
+
+    /// The fields that EspoCRM did not take although they were sent: it ignores silently what it does not know, and what
+    /// the API user's role may not write.
+    #[must_use]
+    pub fn ignored_by_espocrm(&self, mapping: &Mapping, answered: &Map<String, Value>) -> Vec<String> {
+        mapping.not_taken(&self.merged.to_espocrm, &mapping.from_espocrm(answered))
+    }
+
+    /// The fields that Advoware shows otherwise than they were read, although nobody here wrote that: an edit that came in
+    /// between. Of a field that was sent this says something only where `answered` was read after the PUT, and not where
+    /// Advoware ignores it or keeps it in a form of its own.
+    #[must_use]
+    pub fn edited_since(&self, mapping: &Mapping, answered: &Map<String, Value>) -> Vec<String> {
         let now = mapping.from_advoware(answered);
-        let ignored = |field: &&super::mapping::Field| {
-            let (sent, shown) = (self.merged.to_advoware.get(&field.advoware), now.get(&field.advoware));
-            sent.is_known() && shown.is_known() && !field.same(sent, shown)
+        let edited = |field: &&Field| {
+            let (read, shown) = (self.advoware.get(&field.advoware), now.get(&field.advoware));
+            let sent = self.merged.to_advoware.get(&field.advoware);
+            let kept = |sent: Seen<'_>| match (sent, shown) {
+                (Seen::Value(sent), Seen::Value(shown)) => alike(sent, shown) || sent.starts_with(shown),
+                _ => field.same(sent, shown),
+            };
+            read.is_known() && shown.is_known() && !field.same(read, shown) && !kept(sent)
         };
-        mapping.fields.iter().filter(ignored).map(|field| field.advoware.clone()).collect()
+        mapping.fields.iter().filter(edited).map(|field| field.advoware.clone()).collect()
     }
 
     /// The snapshot once Advoware has what it gets, and EspoCRM does not yet. `answered` is Advoware's record after
-    /// the PUT. Of fields that this run does not write, what was read counts, not what is there by now: an edit that
-    /// came in between must be seen as one by the next run.
+    /// the PUT; what it does not show is as it was sent. Of fields that this run does not write, what was read counts,
+    /// not what is there by now: an edit that came in between must be seen as one by the next run.
     #[must_use]
     pub fn after_put(
         &self,
@@ -119,40 +148,21 @@ impl Plan {
         base: Option<&Snapshot>,
         answered: Option<&Map<String, Value>>,
     ) -> Snapshot {
-        let written = answered.map(|record| restricted(&mapping.from_advoware(record), &self.merged.to_advoware));
+        let sent = &self.merged.to_advoware;
+        let written = answered.map(|record| sent.overlaid(&mapping.from_advoware(record).restricted(sent)));
         let advoware = self.advoware.overlaid(&written.unwrap_or_default());
         let pending = &self.merged.to_espocrm;
-        let settled = |content: &Content| without(content, pending);
+        let settled = |content: &Content| content.filtered(|field| !pending.get(field).is_known());
         base.cloned().unwrap_or_default().after(&settled(&self.espocrm), &settled(&advoware))
     }
 
-    /// The snapshot once EspoCRM has what it gets, too. `answered` is EspoCRM's record after the update.
+    /// The snapshot once EspoCRM has what it gets, too. `answered` is EspoCRM's record after the update; what it does
+    /// not show may have been ignored, and is as it was before.
     #[must_use]
     pub fn after_update(&self, mapping: &Mapping, base: &Snapshot, answered: &Map<String, Value>) -> Snapshot {
-        let now = mapping.from_espocrm(answered);
-        let written = restricted(&now, &self.merged.to_espocrm);
-        let espocrm = self.espocrm.overlaid(&self.merged.to_espocrm).overlaid(&written);
-        let taken = restricted(&self.advoware, &self.merged.to_espocrm);
-        base.after(&restricted(&espocrm, &self.merged.to_espocrm), &taken)
+        let written = mapping.from_espocrm(answered).restricted(&self.merged.to_espocrm);
+        base.after(&written, &self.advoware.restricted(&self.merged.to_espocrm))
     }
-}
-
-/// Only the fields that `of` names.
-fn restricted(content: &Content, of: &Content) -> Content {
-    let mut out = Content::default();
-    for (field, _) in of.iter() {
-        out.set(field, content.get(field));
-    }
-    out
-}
-
-/// All but the fields that `of` names.
-fn without(content: &Content, of: &Content) -> Content {
-    let mut out = content.overlaid(&Content::default());
-    for (field, _) in of.iter() {
-        out.set(field, Seen::Absent);
-    }
-    out
 }
 
 #[cfg(test)]

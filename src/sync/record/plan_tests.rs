@@ -122,6 +122,88 @@ fn what_advoware_does_not_take_is_told_once_and_not_fought_over() {
 }
 
 #[test]
+fn what_a_put_s_answer_does_not_show_is_as_it_was_sent() {
+    let mut world = World::new();
+    world.advoware.insert("anrede".into(), json!("Frau"));
+    world.espocrm.insert("anrede".into(), json!("Frau"));
+    world.run(|_| {});
+    world.espocrm.insert("anrede".into(), json!("Herr"));
+    let plan = world.plan();
+    let answered = json!({ "betNr": 17, "rowId": "v2" }).as_object().unwrap().clone();
+    assert!(!plan.is_shown(&answered) && plan.is_shown(plan.put.as_ref().unwrap()));
+    let snapshot = plan.after_put(mapping(), world.pair.as_ref().unwrap().snapshot.as_ref(), Some(&answered));
+    world.pair.as_mut().unwrap().snapshot = Some(snapshot);
+    // The lawyer takes it back: an edit, although it is what was there before.
+    assert_eq!(world.plan().merged.to_espocrm.get("anrede").text(), Some("Frau"));
+}
+
+#[test]
+fn what_advoware_makes_of_a_value_is_no_edit_and_what_a_person_does_is_one() {
+    let mut world = World::new();
+    world.run(|_| {});
+    world.espocrm.insert("anrede".into(), json!("Herr Dr."));
+    let plan = world.plan();
+    let edited = |anrede: Value, rechtsform: Value| {
+        let mut shown = plan.put.clone().unwrap();
+        shown.extend([("anrede".to_owned(), anrede), ("rechtsform".to_owned(), rechtsform)]);
+        plan.edited_since(mapping(), &shown)
+    };
+    for kept in [json!("Herr Dr."), json!("HERR  DR."), json!("Herr"), Value::Null] {
+        assert_eq!(edited(kept, Value::Null), Vec::<String>::new());
+    }
+    assert_eq!(edited(json!("Frau"), Value::Null), ["anrede"]);
+    assert_eq!(edited(json!("Herr Dr."), json!("GbR")), ["rechtsform"]);
+}
+
+#[test]
+fn what_espocrm_does_not_show_or_take_is_not_taken_for_written() {
+    let mut world = World::new();
+    world.run(|_| {});
+    world.advoware.insert("anrede".into(), json!("Herr"));
+    world.espocrm.remove("anrede");
+    let plan = world.plan();
+    assert_eq!(plan.update.attributes["anrede"], "Herr");
+    let base = world.pair.as_ref().unwrap().snapshot.clone().unwrap();
+    let mut snapshot = plan.after_put(mapping(), Some(&base), None);
+    snapshot = plan.after_update(mapping(), &snapshot, &world.espocrm);
+    world.pair.as_mut().unwrap().snapshot = Some(snapshot);
+    assert!(world.plan().merged.is_settled(), "it is not written at every run");
+    // Once the role shows it: it was ignored, and nobody has cleared it.
+    world.espocrm.insert("anrede".into(), Value::Null);
+    assert!(world.plan().merged.is_settled());
+    assert_eq!(plan.ignored_by_espocrm(mapping(), &world.espocrm), ["anrede"]);
+}
+
+#[test]
+fn a_name_that_cannot_be_written_is_told_and_stays() {
+    let mut world = World::new();
+    for hidden in ["firstName", "lastName", "firmenname"] {
+        world.espocrm.remove(hidden);
+    }
+    world.run(|_| {});
+    world.advoware.insert("name".into(), json!("Meier"));
+    let plan = world.run(|_| {});
+    assert!(plan.merged.to_espocrm.is_empty() && plan.update.attributes.is_empty(), "{plan:?}");
+    assert_eq!(plan.merged.blocked.iter().map(|it| it.field.as_str()).collect::<Vec<_>>(), ["name"]);
+    assert!(plan.note.unwrap().contains("Meier"));
+    assert_eq!(world.plan().note, None, "once");
+}
+
+#[test]
+fn sync_fields_that_are_not_shown_are_not_written_for_ever() {
+    let mut world = World::new();
+    for hidden in
+        ["advowareId", "advowareRowId", "syncStatus", "advowareLastSync", "syncErrorMessage", "syncRetryCount"]
+    {
+        world.espocrm.remove(hidden);
+    }
+    world.run(|_| {});
+    assert_eq!(world.writes, 0);
+    world.espocrm.insert("syncStatus".into(), json!("dirty"));
+    assert!(world.plan().needs_status);
+}
+
+#[test]
 fn what_cannot_be_read_and_is_written_over_is_in_the_note() {
     let mut world = World::new();
     world.run(|_| {});

@@ -12,15 +12,17 @@ pub const FOR_GOOD: &str = "permanently_failed";
 /// EspoCRM's limit of the error field (seed 004).
 const MESSAGE_CHARS: usize = 2000;
 
-/// Whether the sync fields say already that the record is synced with this number and version.
+/// Whether the sync fields say already that the record is synced with this number and version. A field that EspoCRM does not
+/// show (it was never set up, or the role hides it) says nothing: written to again and again, it would stay as it is.
 #[must_use]
 pub fn is_clean(mapping: &Mapping, record: &Map<String, Value>, number: &str, row_id: Option<&str>) -> bool {
     let ends = &mapping.espocrm;
     let text = |attribute: &str| record.get(attribute).and_then(Value::as_str).filter(|text| !text.is_empty());
-    text(&ends.status) == Some("clean")
-        && number_in(record, &ends.link).as_deref() == Some(number)
-        && (row_id.is_none() || text(&ends.row_id) == row_id)
-        && text(&ends.last_sync).is_some()
+    let hidden = |attribute: &str| !record.contains_key(attribute);
+    (hidden(&ends.status) || text(&ends.status) == Some("clean"))
+        && (hidden(&ends.link) || number_in(record, &ends.link).as_deref() == Some(number))
+        && (hidden(&ends.row_id) || row_id.is_none() || text(&ends.row_id) == row_id)
+        && (hidden(&ends.last_sync) || text(&ends.last_sync).is_some())
         && text(&ends.error).is_none()
         && number_in(record, &ends.retries).is_none()
 }
@@ -30,8 +32,7 @@ pub fn is_clean(mapping: &Mapping, record: &Map<String, Value>, number: &str, ro
 pub fn clean(mapping: &Mapping, number: &str, row_id: Option<&str>, now: DateTime<Utc>) -> Map<String, Value> {
     let ends = &mapping.espocrm;
     let mut out = Map::new();
-    let link = number.parse::<i64>().map_or_else(|_| json!(number), |number| json!(number));
-    out.insert(ends.link.clone(), link);
+    out.insert(ends.link.clone(), link(number));
     if let Some(row_id) = row_id {
         out.insert(ends.row_id.clone(), json!(row_id));
     }
@@ -40,6 +41,12 @@ pub fn clean(mapping: &Mapping, number: &str, row_id: Option<&str>, now: DateTim
     out.insert(ends.error.clone(), Value::Null);
     out.insert(ends.retries.clone(), json!(0));
     out
+}
+
+/// A number as EspoCRM keeps it: an int (contract, "Custom entity and fields").
+#[must_use]
+pub fn link(number: &str) -> Value {
+    number.parse::<i64>().map_or_else(|_| json!(number), |number| json!(number))
 }
 
 /// The sync fields after a failed attempt. The time of the last sync stays: moving it would hide edits made since.

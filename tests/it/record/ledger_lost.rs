@@ -1,9 +1,9 @@
 //! Redis was lost and with it the last agreement: the older rules decide for the whole record, and tell what they replace.
 
-use advosync_sandbox::{CBETEILIGTE, System};
+use advosync_sandbox::{CBETEILIGTE, Fault, System};
 use serde_json::json;
 
-use super::person;
+use super::{PARTY, person};
 use crate::support::world::World;
 
 /// A pair whose last agreement is long ago for `EspoCRM` and forgotten by us.
@@ -89,4 +89,25 @@ async fn our_own_status_write_is_no_edit() {
     world.lawyer(number, &json!({ "emailGesch": "kanzlei@example.org" }));
     world.done(&id).await;
     assert_eq!(world.record(&id)["emailAddress"], "kanzlei@example.org", "Advoware alone changed");
+}
+
+#[tokio::test]
+async fn our_report_of_a_failure_hides_no_edit() {
+    let world = World::with(&[("ADVOSYNC_MAX_ATTEMPTS", "1")]).await;
+    let (id, number) = world.created(&person("Max", "Mustermann")).await;
+    world
+        .sandbox
+        .people()
+        .crm_arrange(CBETEILIGTE, &id, &json!({ "advowareLastSync": "2026-01-02 03:04:05" }))
+        .unwrap();
+    world.sandbox.fault(Fault::on(System::Advoware).put(PARTY).answer(400, "Gerade nicht."));
+    world.edit(&id, &json!({ "emailAddress": "crm@example.org" }));
+    world.deliver().await;
+    world.settle_all().await;
+    assert_eq!(world.record(&id)["syncStatus"], "permanently_failed", "so we wrote last");
+    world.sandbox.clear_faults();
+    world.lose_ledger();
+    world.done(&id).await;
+    assert_eq!(world.in_step(&id), number);
+    assert_eq!(world.party(number)["emailGesch"], "crm@example.org");
 }

@@ -15,6 +15,7 @@ mod echo;
 mod failure;
 mod import;
 mod ledger_lost;
+mod leeway;
 mod link;
 mod lost_answers;
 mod many;

@@ -24,6 +24,7 @@ fn entity() -> Entity {
             Field::varchar("name", 255).required(),
             Field::varchar("aktenzeichen", 50),
             Field::new("rechtsgebiet", words(&["", "Arbeitsrecht", "Familienrecht", "Mietrecht"])),
+            Field::new("streitwert", Kind::Int),
             Field::new("abgelegt", Kind::Bool).default(json!(false)),
             Field::new("angelegtAm", Kind::Date),
             Field::new("gerichtsMail", Kind::Email),
@@ -46,7 +47,7 @@ fn resource() -> Resource {
         name: AKTEN.to_owned(),
         key: "aktNr".to_owned(),
         address: Address::Path,
-        fields: words("kurzrubrum az referat ablage anlageDatum gerichtEmail richter standort bemerkung"),
+        fields: words("kurzrubrum az referat streitwert ablage anlageDatum gerichtEmail richter standort bemerkung"),
         read_only: words("az"),
         search: words("kurzrubrum"),
         dates: words("anlageDatum"),
@@ -148,7 +149,7 @@ async fn the_example_s_entity_is_synced_by_its_mapping_alone() {
     assert_eq!(cases.0.notes(&id).len(), 1, "once a change, not at every run");
 
     // Edited in Advoware, found by the sweep; a value that the table lacks changes nothing.
-    let changes = json!({"referat": 20, "ablage": "N", "az": "18/26", "richter": "Anna Schwarz"});
+    let changes = json!({"referat": 20, "streitwert": 5000.0, "ablage": "N", "az": "18/26", "richter": "Anna Schwarz"});
     people.lawyer_update(AKTEN, number, &changes).unwrap();
     cases.sweep().await;
     let record = cases.record(&id);
@@ -156,6 +157,7 @@ async fn the_example_s_entity_is_synced_by_its_mapping_alone() {
         (&record["rechtsgebiet"], &record["abgelegt"], &record["aktenzeichen"]),
         (&json!("Familienrecht"), &json!(false), &json!("18/26"))
     );
+    assert_eq!(record["streitwert"], 5000, "an int takes no text");
     assert_eq!((&record["richterVorname"], &record["richterNachname"]), (&json!("Anna"), &json!("Schwarz")));
     people.lawyer_update(AKTEN, number, &json!({"referat": 99})).unwrap();
     assert_eq!(cases.edited(&id, &json!({"name": "Muster ./. Meyer"})).await.0, 1);

@@ -68,6 +68,7 @@ fn mapped(field: &Field, name: &str, fields: &Value) -> Vec<Misfit> {
     let kind = found["type"].as_str().unwrap_or_default();
     let fitting: &[&str] = match &field.convert {
         Conversion::Text => &TEXTUAL,
+        Conversion::Number => &["int", "float", "varchar"],
         Conversion::Date => &["date"],
         Conversion::Phone => &["phone", "varchar"],
         Conversion::Email => &["email", "varchar"],
@@ -78,6 +79,10 @@ fn mapped(field: &Field, name: &str, fields: &Value) -> Vec<Misfit> {
     if !fitting.contains(&kind) {
         let convert = field.convert.name();
         out.push(Misfit::Breaks(format!("has the type {kind}, which `convert = \"{convert}\"` cannot fill")));
+    }
+    if field.convert == Conversion::Text && ["int", "float"].contains(&kind) {
+        let text = format!("has the type {kind}: only `convert = \"number\"` can fill it where it is blank");
+        out.push(Misfit::Odd(text));
     }
     if let Conversion::Enum(table) = &field.convert {
         out.extend(options(table, found));
@@ -227,6 +232,7 @@ mod tests {
         check_with(remove("firmenname"), Level::Fail, "firmenname is missing");
         check_with(set("dateOfBirth", json!({"type": "datetime"})), Level::Fail, "type datetime");
         check_with(set("rechtsform", json!({"type": "linkMultiple"})), Level::Fail, "cannot fill");
+        check_with(set("anrede", json!({"type": "int"})), Level::Warn, "convert = \"number\"");
         check_with(set("phoneNumber", json!({"type": "phone", "readOnly": true})), Level::Fail, "read-only");
         check_with(set("anrede", json!({"type": "varchar", "required": true})), Level::Warn, "required = true");
         check_with(set("lastName", json!({"type": "varchar", "required": true})), Level::Fail, "every company");

@@ -5,10 +5,19 @@ use chrono::{DateTime, Utc};
 use super::{Boundary, Record, Report, Step, Withheld, failure};
 use crate::clients::{ADVOWARE, advoware};
 use crate::sync::ledger::Pair;
+use crate::sync::record::normal::Content;
 use crate::sync::record::plan::{Both, Plan, needs_own_user, plan, version};
 use crate::sync::record::route::number_in;
 use crate::sync::record::{merge::Snapshot, status};
 use crate::worker::Failure;
+
+/// What came of a PUT.
+struct Put {
+    /// Advoware's record after it.
+    answered: Record,
+    /// Somebody has edited it since it was read; of fields that were sent, such an edit is left out of the record.
+    edited: bool,
+}
 
 impl Step<'_> {
     /// Brings a record and its counterpart in step.
@@ -79,7 +88,7 @@ impl Step<'_> {
         let (mapping, base) = (&self.sync.mapping, pair.as_ref().and_then(|pair| pair.snapshot.as_ref()));
         let mut report = Report::new("updated").with(&plan.merged);
         report.number = Some(number.to_owned());
-        self.tell_problems(plan, &mut report);
+        self.tell_problems(&[&plan.espocrm, &plan.advoware], &mut report);
         if plan.put.is_some() && self.sync.write_protection {
             report.result = "withheld";
             let fields = std::mem::take(&mut report.to_advoware);
@@ -100,13 +109,15 @@ impl Step<'_> {
             self.remember(Boundary::NoteOwed, &next, "").await?;
         }
         let answered = match &plan.put {
-            Some(whole) => Some(self.put(&next, whole).await?),
+            Some(whole) => Some(self.put(&next, plan, whole).await?),
             None => None,
         };
-        if let Some(answered) = &answered {
-            next.row_id = version(mapping, answered);
+        if let Some(Put { answered, edited }) = &answered {
+            // What came in between is news to the next run, and to the sweep that asks for it.
+            next.row_id = if *edited { next.row_id } else { version(mapping, answered) };
             report.ignored = plan.ignored(mapping, answered);
         }
+        let answered = answered.map(|put| put.answered);
         next.snapshot = Some(plan.after_put(mapping, base, answered.as_ref()));
         let mut stored = pair;
         let agreed = if answered.is_some() { Boundary::PutStored } else { Boundary::AgreementStored };
@@ -114,22 +125,23 @@ impl Step<'_> {
         if plan.is_settled() {
             report.result = "unchanged";
         } else {
-            self.finish_update(record, plan, &mut next, &mut stored).await?;
+            report.ignored_by_espocrm = self.finish_update(record, plan, &mut next, &mut stored).await?;
         }
         self.pay_note(&mut next, &mut stored, &mut report).await?;
         Ok(report)
     }
 
-    /// The whole object goes to Advoware; answers the record as it is there now.
-    async fn put(&self, known: &Pair, whole: &Record) -> Result<Record, Failure> {
-        let (path, number) = (&self.sync.mapping.advoware.path, &known.number);
+    /// The whole object goes to Advoware.
+    async fn put(&self, known: &Pair, plan: &Plan, whole: &Record) -> Result<Put, Failure> {
+        let (mapping, number) = (&self.sync.mapping, &known.number);
+        let path = &mapping.advoware.path;
         self.run.check()?;
-        let sent = self.now();
+        let begun = self.now();
         let answer = match self.at(Boundary::PartyPut, self.sync.advoware.put(path, number, whole)).await {
             Ok(answer) => answer,
             Err(error) => {
                 if error.may_yet_happen() {
-                    self.wait_for(sent, known).await?;
+                    self.wait_for(begun, known).await?;
                 }
                 // Safe to repeat: the next run reads, compares and finds it written or not.
                 let upstream =
@@ -138,10 +150,18 @@ impl Step<'_> {
                 return Err(if unknown { upstream(error.to_string()) } else { failure::advoware(&error) });
             }
         };
-        match answer {
-            Some(record) if version(&self.sync.mapping, &record).is_some() => Ok(record),
-            _ => self.read_advoware(number).await,
-        }
+        let sent = |field: &String| plan.merged.to_advoware.get(field).is_known();
+        let told = answer.filter(|answer| version(mapping, answer).is_some() && plan.is_shown(answer));
+        let is_told = told.is_some();
+        let mut answered = match told {
+            Some(answered) => answered,
+            None => self.read_advoware(number).await?,
+        };
+        let mut edited = plan.edited_since(mapping, &answered);
+        // Of what was sent, the PUT's own answer shows what Advoware has made of it.
+        edited.retain(|field| !(is_told && sent(field)));
+        edited.iter().filter(|field| sent(field)).for_each(|field| drop(answered.remove(field)));
+        Ok(Put { answered, edited: !edited.is_empty() })
     }
 
     /// An update that nobody answered may take effect later, over whatever was written meanwhile: the next run waits for it.
@@ -149,13 +169,14 @@ impl Step<'_> {
         self.remember(Boundary::UnheardStored, &Pair { unheard: Some(sent), ..known.clone() }, "").await
     }
 
+    /// Answers which fields EspoCRM did not take.
     async fn finish_update(
         &self,
         record: &Record,
         plan: &Plan,
         next: &mut Pair,
         stored: &mut Option<Pair>,
-    ) -> Result<(), Failure> {
+    ) -> Result<Vec<String>, Failure> {
         let mapping = &self.sync.mapping;
         let mut attributes = plan.update.attributes.clone();
         attributes.extend(status::clean(mapping, &next.number, next.row_id.as_deref(), self.now()));
@@ -175,7 +196,7 @@ impl Step<'_> {
             next.snapshot = Some(plan.after_update(mapping, &base, &answered));
             self.remember_if_new(Boundary::UpdateStored, stored, next).await?;
         }
-        Ok(())
+        Ok(plan.ignored_by_espocrm(mapping, &answered))
     }
 
     /// Writes the note that is owed. A note that EspoCRM refuses is given up with a warning: the sync itself is done.
@@ -222,8 +243,8 @@ impl Step<'_> {
         Ok(())
     }
 
-    fn tell_problems(&self, plan: &Plan, report: &mut Report) {
-        for problem in plan.espocrm.problems().iter().chain(plan.advoware.problems()) {
+    pub(super) fn tell_problems(&self, contents: &[&Content], report: &mut Report) {
+        for problem in contents.iter().flat_map(|content| content.problems()) {
             tracing::warn!(record = self.id, field = problem.field, "a value cannot be read and is left alone");
             report.remarks.push(format!("{} cannot be read and is left alone", problem.field));
         }

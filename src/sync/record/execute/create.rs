@@ -1,7 +1,5 @@
 //! A record without a counterpart: link, adopt or create, so that there is exactly one (S3, S4).
 
-use serde_json::Value;
-
 use super::report::blocked;
 use super::{Boundary, Record, Report, Step, Sync, Withheld, failure};
 use crate::clients::ADVOWARE;
@@ -119,11 +117,23 @@ impl Sync {
         let query: Vec<(&str, &str)> = query.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let found = match self.advoware.list(&mapping.advoware.path, &query).await {
             Ok(found) => found,
-            // No such list here: nothing can be concluded from finding nothing.
-            Err(advoware::Error::NotFound { .. }) => return Ok(None),
+            // No such list here, or it is not offered (contract, "Errors"): nothing can be concluded from finding nothing.
+            Err(advoware::Error::NotFound { .. } | advoware::Error::Rejected { status: 403, .. }) => return Ok(None),
             Err(error) => return Err(failure::advoware(&error)),
         };
-        let mut all = candidates(mapping, wanted, found);
+        let mut all = Vec::new();
+        for candidate in candidates(mapping, wanted, found) {
+            if !mapping.hides_proof(wanted, &candidate.content) {
+                all.push(candidate);
+                continue;
+            }
+            // A list may show less of a party than there is, such as no date of birth.
+            match self.advoware.get(&mapping.advoware.path, &candidate.number).await {
+                Ok(whole) => all.extend(candidates(mapping, wanted, vec![whole])),
+                Err(advoware::Error::NotFound { .. }) => {}
+                Err(error) => return Err(failure::advoware(&error)),
+            }
+        }
         let numbers: Vec<String> = all.iter().map(|candidate| candidate.number.clone()).collect();
         let owners = self.ledger.owners(&numbers).await.map_err(failure::ledger)?;
         for (candidate, owner) in all.iter_mut().zip(owners) {
@@ -137,8 +147,8 @@ impl Step<'_> {
     /// A link must not take a party away from another EspoCRM record that the ledger has forgotten.
     async fn check_unlinked(&self, number: &str) -> Result<(), Failure> {
         let ends = &self.sync.mapping.espocrm;
-        let value = number.parse::<i64>().map_or_else(|_| Value::from(number), Value::from);
-        let search = Search { where_: vec![Where::equals(&ends.link, value)], max_size: 2, ..Search::default() };
+        let search =
+            Search { where_: vec![Where::equals(&ends.link, status::link(number))], max_size: 2, ..Search::default() };
         let page = self.sync.espocrm.list(&ends.entity, &search).await.map_err(|error| failure::espocrm(&error))?;
         let other = page.list.iter().filter_map(|found| found.get("id")?.as_str()).find(|id| *id != self.id);
         let Some(other) = other else { return Ok(()) };
@@ -157,16 +167,9 @@ impl Step<'_> {
     /// Takes a party for the effect of an interrupted create. It was made from what was sent: whatever the record says
     /// otherwise by now is an edit made since, and goes over.
     async fn adopt(&self, record: &Record, body: &Record, candidate: Candidate) -> Result<Report, Failure> {
-        let snapshot = Snapshot { espocrm: candidate.content.clone(), advoware: candidate.content };
-        let snapshot = self.sync.mapping.agreed(body, snapshot);
-        let pair = Pair {
-            number: candidate.number.clone(),
-            row_id: None,
-            snapshot: Some(snapshot),
-            note: None,
-            unheard: None,
-            at: self.now(),
-        };
+        let mapping = &self.sync.mapping;
+        let snapshot = mapping.agreed(body, &mapping.brought(body), &candidate.content);
+        let pair = self.pair(&candidate.number, None, snapshot);
         self.remember(Boundary::AdoptionStored, &pair, "").await?;
         let mut report = self.compare(record, &candidate.number, Some(pair)).await?;
         report.result = "adopted";
@@ -177,9 +180,11 @@ impl Step<'_> {
     /// of the sides is edited.
     async fn link(&self, record: &Record, content: &Content, candidate: Candidate) -> Result<Report, Failure> {
         let mapping = &self.sync.mapping;
+        // A list may show less of a party than there is.
+        let whole = mapping.fields.iter().all(|field| candidate.record.contains_key(&field.advoware));
         let party = match version(mapping, &candidate.record) {
-            Some(_) => candidate.record,
-            None => self.read_advoware(&candidate.number).await?,
+            Some(_) if whole => candidate.record,
+            _ => self.read_advoware(&candidate.number).await?,
         };
         let advoware = mapping.from_advoware(&party);
         let differing = |field: &&Field| {
@@ -187,6 +192,7 @@ impl Step<'_> {
             ours.is_known() && theirs.is_known() && !field.same(ours, theirs)
         };
         let mut report = Report::new("linked");
+        self.tell_problems(&[content, &advoware], &mut report);
         report.remarks.extend(
             mapping
                 .fields
@@ -207,17 +213,17 @@ impl Step<'_> {
         Pair { number: number.to_owned(), row_id, snapshot: Some(snapshot), note: None, unheard: None, at: self.now() }
     }
 
-    /// Stores the pair, then EspoCRM's sync fields, and with them the defaults of a new party.
+    /// Stores the pair, then EspoCRM's sync fields, and with them what a new party has been given besides.
     async fn settle(
         &self,
         (stored, told): (Boundary, Boundary),
         record: &Record,
         pair: &Pair,
         digest: &str,
-        defaults: Record,
+        given: Record,
     ) -> Result<Record, Failure> {
         self.remember(stored, pair, digest).await?;
-        let mut attributes = defaults;
+        let mut attributes = given;
         attributes.extend(status::clean(&self.sync.mapping, &pair.number, pair.row_id.as_deref(), self.now()));
         self.update_espocrm(told, record, &attributes).await
     }
@@ -286,25 +292,29 @@ impl Step<'_> {
                 Ok(party) => party,
                 Err(why) => {
                     // The party exists: whatever else fails, nobody may create it again.
-                    let sent = mapping.from_advoware(&intent.body);
-                    let snapshot = Snapshot { espocrm: content.clone(), advoware: content.overlaid(&sent) };
-                    let mut pair = self.pair(&number, None, mapping.agreed(&intent.body, snapshot));
-                    pair.note = note;
+                    let snapshot = mapping.agreed(&intent.body, content, &Content::default());
+                    let pair = Pair { note, ..self.pair(&number, None, snapshot) };
                     self.remember(Boundary::NumberStored, &pair, "").await?;
                     return Err(why);
                 }
             },
         };
         let theirs = mapping.from_advoware(&party);
-        let open = mapping.agreed(&intent.body, Snapshot { espocrm: content.clone(), advoware: theirs.clone() });
-        let mut pair = Pair { note, ..self.pair(&number, version(mapping, &party), open.clone()) };
+        let agreed = mapping.agreed(&intent.body, content, &theirs);
+        let mut pair = Pair { note, ..self.pair(&number, version(mapping, &party), agreed.clone()) };
         let mut stored = Some(pair.clone());
-        let defaults = mapping.defaults_for_espocrm(&intent.body, record, &party);
+        let given = mapping.given(content, &theirs);
+        let attributes = mapping.write_espocrm(&given, record).attributes;
         let names = (Boundary::CreateStored, Boundary::CreateTold);
-        let answered = self.settle(names, record, &pair, "", defaults).await?;
-        pair.snapshot = Some(mapping.settled(&intent.body, &open, &theirs, &mapping.from_espocrm(&answered)));
+        let answered = mapping.from_espocrm(&self.settle(names, record, &pair, "", attributes).await?);
+        // What EspoCRM did not take stays open, and the next comparison tells of it.
+        let taken = given.filtered(|field| answered.get(field).text().is_some());
+        pair.snapshot = Some(agreed.after(&answered.restricted(&taken), &taken));
         self.remember_if_new(Boundary::UpdateStored, &mut stored, &pair).await?;
         let mut report = Report::new("created");
+        self.tell_problems(&[content, &theirs], &mut report);
+        report.ignored = mapping.not_taken(&mapping.from_advoware(&intent.body), &theirs);
+        report.to_espocrm = taken.iter().map(|(field, _)| field.to_owned()).collect();
         report.number = Some(number);
         report.to_advoware = intent.body.keys().cloned().collect();
         report.blocked = stays.iter().map(blocked).collect();

@@ -309,8 +309,7 @@ impl Importing<'_> {
 
     /// EspoCRM's records with the party's number.
     async fn having_number(&self) -> Result<Vec<Record>, Failure> {
-        let value = self.number.parse::<i64>().map_or_else(|_| Value::from(self.number), Value::from);
-        self.listed(vec![Where::equals(&self.sync.mapping.espocrm.link, value)]).await
+        self.listed(vec![Where::equals(&self.sync.mapping.espocrm.link, status::link(self.number))]).await
     }
 
     /// EspoCRM's records without a number that may have the party's search keys.

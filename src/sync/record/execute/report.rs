@@ -35,6 +35,8 @@ pub struct Report {
     pub blocked: Vec<String>,
     /// What Advoware did not take although it was sent.
     pub ignored: Vec<String>,
+    /// What EspoCRM did not take although it was sent.
+    pub ignored_by_espocrm: Vec<String>,
     /// What write protection held back.
     pub withheld: Option<Withheld>,
     /// Further remarks.
@@ -89,6 +91,7 @@ impl From<Report> for Success {
         put("replaced", &report.replaced);
         put("blocked", &report.blocked);
         put("ignored_by_advoware", &report.ignored);
+        put("ignored_by_espocrm", &report.ignored_by_espocrm);
         put("remarks", &report.remarks);
         put("drift", &report.drift.iter().map(|side| drift::name(*side).to_owned()).collect::<Vec<_>>());
         if let Some(number) = report.number {

@@ -84,61 +84,44 @@ impl Mapping {
         })
     }
 
-    /// What both sides agreed on when a record was created with this body, and EspoCRM does not have the defaults yet: a
-    /// mapped field whose value is the default is left open, and should nothing else come, the next comparison fills
-    /// EspoCRM's blank with it. One that does not flow to EspoCRM stays blank there.
+    /// What EspoCRM brought to the body of a create: what the mapping added, and what the body leaves out, was blank there.
     #[must_use]
-    pub fn agreed(&self, body: &Map<String, Value>, mut snapshot: Snapshot) -> Snapshot {
-        for field in self.defaulted(body) {
-            let open = field.may_flow_to_espocrm();
-            snapshot.espocrm.set(&field.advoware, if open { Seen::Absent } else { Seen::Blank });
-            if open {
-                snapshot.advoware.set(&field.advoware, Seen::Absent);
+    pub fn brought(&self, body: &Map<String, Value>) -> Content {
+        let mut ours = self.from_advoware(body);
+        for name in self.fields.iter().map(|field| &field.advoware) {
+            let added = self.defaults.iter().any(|(field, value)| field == name && body.get(name) == Some(value));
+            if added || !ours.get(name).is_known() {
+                ours.set(name, Seen::Blank);
             }
+        }
+        ours
+    }
+
+    /// What both sides agreed on when a record was created with this body: `ours` is EspoCRM's content then, `shown` what
+    /// the new Advoware record shows; what it does not show is as it was sent. What only Advoware has is left open
+    /// ([`Mapping::given`]): should nothing else come, the next comparison fills EspoCRM's blank.
+    #[must_use]
+    pub fn agreed(&self, body: &Map<String, Value>, ours: &Content, shown: &Content) -> Snapshot {
+        let mut snapshot = Snapshot { espocrm: ours.clone(), advoware: self.from_advoware(body).overlaid(shown) };
+        let given = self.given(ours, &snapshot.advoware);
+        for (name, _) in given.iter() {
+            snapshot.espocrm.set(name, Seen::Absent);
+            snapshot.advoware.set(name, Seen::Absent);
         }
         snapshot
     }
 
-    /// [`Mapping::agreed`], once EspoCRM has answered with the defaults in it: an edit from now on is one.
+    /// What a new Advoware record has and EspoCRM does not, by the mapping's defaults or by Advoware itself: it goes to
+    /// EspoCRM with the first status, where it may flow there.
     #[must_use]
-    pub fn settled(
-        &self,
-        body: &Map<String, Value>,
-        open: &Snapshot,
-        advoware: &Content,
-        espocrm: &Content,
-    ) -> Snapshot {
-        let mut snapshot = open.clone();
-        for field in self.defaulted(body).filter(|field| field.may_flow_to_espocrm()) {
-            snapshot.espocrm.set(&field.advoware, espocrm.get(&field.advoware));
-            snapshot.advoware.set(&field.advoware, advoware.get(&field.advoware));
-        }
-        snapshot
-    }
-
-    /// The defaults of a new Advoware record that go to EspoCRM's blank fields with the first status.
-    #[must_use]
-    pub fn defaults_for_espocrm(
-        &self,
-        body: &Map<String, Value>,
-        espocrm: &Map<String, Value>,
-        advoware: &Map<String, Value>,
-    ) -> Map<String, Value> {
-        let (ours, theirs) = (self.from_espocrm(espocrm), self.from_advoware(advoware));
-        let mut changes = Content::default();
-        for field in self.defaulted(body).filter(|field| field.may_flow_to_espocrm()) {
-            if ours.get(&field.advoware) == Seen::Blank {
-                changes.set(&field.advoware, theirs.get(&field.advoware));
+    pub fn given(&self, ours: &Content, theirs: &Content) -> Content {
+        let mut given = Content::default();
+        for field in self.fields.iter().filter(|field| field.may_flow_to_espocrm()) {
+            let name = &field.advoware;
+            if ours.get(name) == Seen::Blank && theirs.get(name).text().is_some() {
+                given.set(name, theirs.get(name));
             }
         }
-        self.write_espocrm(&changes, espocrm).attributes
-    }
-
-    /// The mapped fields whose value in a body is the default.
-    fn defaulted<'m>(&'m self, body: &'m Map<String, Value>) -> impl Iterator<Item = &'m Field> {
-        self.defaults
-            .iter()
-            .filter(|(name, value)| body.get(name) == Some(value))
-            .filter_map(|(name, _)| self.field(name))
+        given
     }
 }

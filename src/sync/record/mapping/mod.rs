@@ -193,11 +193,9 @@ impl Mapping {
     /// The attributes that show whether a record of EspoCRM is in step: the synced ones, the sync fields, the change time.
     #[must_use]
     pub fn espocrm_attributes(&self) -> Vec<String> {
-        let ends = &self.espocrm;
-        let sync = [&ends.link, &ends.row_id, &ends.status, &ends.last_sync, &ends.error, &ends.retries];
         let person = self.person.as_ref().map(|it| [&it.espocrm_first, &it.espocrm_last, &it.espocrm_company]);
         let fields = self.fields.iter().flat_map(Field::attributes);
-        let named = sync.into_iter().chain(person.into_iter().flatten()).chain(fields).cloned();
+        let named = self.espocrm.sync_fields().into_iter().chain(person.into_iter().flatten()).chain(fields).cloned();
         ["id", "modifiedAt"].map(str::to_owned).into_iter().chain(named).collect()
     }
 
@@ -209,12 +207,16 @@ impl Mapping {
 }
 
 impl EspocrmEnd {
+    /// The sync fields.
+    #[must_use]
+    pub fn sync_fields(&self) -> [&String; 6] {
+        [&self.link, &self.row_id, &self.status, &self.last_sync, &self.error, &self.retries]
+    }
+
     /// Whether this attribute is one of the sync fields.
     #[must_use]
     pub fn is_sync_field(&self, attribute: &str) -> bool {
-        [&self.link, &self.row_id, &self.status, &self.last_sync, &self.error, &self.retries]
-            .into_iter()
-            .any(|it| it == attribute)
+        self.sync_fields().into_iter().any(|it| it == attribute)
     }
 }
 

@@ -209,6 +209,7 @@ fn samples(convert: &Conversion, side: Side) -> Vec<Value> {
                 json!(false),
             ]
         }
+        (Conversion::Number, _) => vec![json!(5000), json!(5.25), json!("5000.00"), json!("ca. 5000")],
         (Conversion::Date, Side::Espocrm) => vec![json!("1980-02-29"), json!("2026-12-31"), json!("ca. 1980")],
         (Conversion::Date, Side::Advoware) => vec![
             json!("1980-02-29"),

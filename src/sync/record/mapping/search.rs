@@ -1,6 +1,7 @@
 //! Finding a record again that may exist already (design S3 "Linking", S4).
 
 use super::{Field, Mapping, Source};
+use crate::sync::record::convert::alike;
 use crate::sync::record::normal::{Content, Seen};
 
 impl Mapping {
@@ -40,17 +41,25 @@ impl Mapping {
         filled.map(listed).collect()
     }
 
-    /// Whether all search keys are known of `one` and equal. Advoware ignores a parameter it does not know, so every
-    /// answer is filtered with this. A key that the answer does not show counts as blank: overlooking a party would
-    /// double it, while one too many is only looked at.
+    /// Whether all search keys are known of `one` and equal, but for case and blanks. Advoware ignores a parameter it does
+    /// not know, so every answer is filtered with this. A key that the answer does not show counts as blank, and a name
+    /// that a system spells in its own way as equal: overlooking a party would double it, while one too many is only
+    /// looked at.
     #[must_use]
     pub fn same_search_keys(&self, one: &Content, answer: &Content) -> bool {
-        let same = |field: &Field| {
-            let shown = answer.get(&field.advoware);
-            field.same(one.get(&field.advoware), if shown.is_known() { shown } else { Seen::Blank })
+        let same = |field: &Field| match (one.get(&field.advoware), answer.get(&field.advoware)) {
+            (Seen::Value(one), Seen::Value(shown)) => field.convert.same(one, shown) || alike(one, shown),
+            (wanted, shown) => wanted == Seen::Blank && shown.text().is_none(),
         };
         let mut keys = self.search.keys.iter().filter_map(|key| self.field(&key.field)).peekable();
         keys.peek().is_some() && keys.all(same)
+    }
+
+    /// Whether an answer does not show a field that could prove it different from what is wanted.
+    #[must_use]
+    pub fn hides_proof(&self, wanted: &Content, answer: &Content) -> bool {
+        let hidden = |name: &String| wanted.get(name).text().is_some() && !answer.get(name).is_known();
+        self.search.unless_different.iter().any(hidden)
     }
 
     /// Whether a field that tells records apart (`unless_different`) is filled on both sides and unequal.

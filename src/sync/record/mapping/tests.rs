@@ -5,7 +5,8 @@ use tempfile::TempDir;
 
 use super::parse::parse;
 use super::*;
-use crate::sync::record::merge::{Snapshot, merge};
+use crate::sync::record::merge::{Merged, Snapshot, merge};
+use crate::sync::record::normal::{Content, Seen};
 
 const SHIPPED: &str = include_str!("../../../../mappings/beteiligte.toml");
 
@@ -84,7 +85,11 @@ fn every_typing_error_is_refused_with_line_and_key() {
         "company = \"firmenname\", firma = \"x\"",
         "x.toml:26: `person.espocrm.firma`: unknown key",
     );
-    check("convert = \"date\"", "convert = \"dat\"", "x.toml:32: `field.convert`: `dat` is none of: text, date, phone");
+    check(
+        "convert = \"date\"",
+        "convert = \"dat\"",
+        "x.toml:32: `field.convert`: `dat` is none of: text, number, date, phone",
+    );
     check("convert = \"date\"", "direction = \"up\"", "x.toml:32: `field.direction`: `up` is none of: both, to_adv");
     check(
         "convert = \"date\"",
@@ -304,25 +309,29 @@ fn a_new_record_gets_defaults_for_what_is_blank_and_the_first_status_takes_them_
     assert!(mapping.shows_defaults(&body, &theirs));
     assert!(mapping.shows_defaults(&body, &record(json!({"name": "X"}))), "what is not shown says nothing");
     assert!(!mapping.shows_defaults(&body, &record(json!({"art": 8}))));
-    assert_eq!(mapping.defaults_for_espocrm(&body, &ours, &theirs), record(json!({"anrede": "Firma"})));
-    // A run that dies before that write is made good by the next one; neither a conflict nor a blank comes of it.
-    let both = Snapshot { espocrm: mapping.from_espocrm(&ours), advoware: mapping.from_advoware(&theirs) };
-    let merged = merge(&mapping, &mapping.agreed(&body, both.clone()), &both.espocrm, &both.advoware);
-    assert_eq!(merged.to_espocrm.get("anrede").text(), Some("Firma"));
-    assert!(merged.to_advoware.is_empty() && merged.conflicts.is_empty() && merged.replaced.is_empty(), "{merged:?}");
-    // Once EspoCRM has it, an edit there is an edit.
-    let with = |word: &str| {
-        let mut record = ours.clone();
-        record.insert("anrede".to_owned(), json!(word));
-        mapping.from_espocrm(&record)
-    };
-    let settled = mapping.settled(&body, &mapping.agreed(&body, both.clone()), &both.advoware, &with("Firma"));
-    let merged = merge(&mapping, &settled, &with("Kanzlei"), &both.advoware);
-    assert_eq!((merged.to_advoware.get("anrede").text(), merged.conflicts.len()), (Some("Kanzlei"), 0));
-    // The record of an interrupted create is taken for what was sent, which EspoCRM never had.
-    let adopted = Snapshot { espocrm: both.advoware.clone(), advoware: both.advoware.clone() };
-    let merged = merge(&mapping, &mapping.agreed(&body, adopted), &both.espocrm, &both.advoware);
-    assert!(merged.to_advoware.is_empty(), "{merged:?}");
+    let (ours, theirs) = (mapping.from_espocrm(&ours), mapping.from_advoware(&theirs));
+    let given = mapping.given(&ours, &theirs);
+    assert_eq!(given.iter().collect::<Vec<_>>(), [("anrede", Seen::Value("Firma"))]);
+    // A run that dies before that write is made good by the next one, also where all that is known is what was sent;
+    // neither a conflict nor a blank comes of it.
+    let nothing = Content::default();
+    for (ours_then, shown) in [(&ours, &theirs), (&ours, &nothing), (&mapping.brought(&body), &theirs)] {
+        let merged = merge(&mapping, &mapping.agreed(&body, ours_then, shown), &ours, &theirs);
+        assert_eq!(merged, Merged { to_espocrm: given.clone(), ..Merged::default() });
+    }
+}
+
+#[test]
+fn what_a_new_record_does_not_show_is_as_it_was_sent() {
+    let mapping = with_defaults("art = 7").expect("valid");
+    let content = |value: Value| serde_json::from_value::<Content>(value).expect("a content");
+    let ours = content(json!({"vorname": "Max", "name": "X", "telGesch": null, "anrede": "Herr"}));
+    let agreed = mapping.agreed(&mapping.new_advoware(&ours), &ours, &Content::default());
+    // The lawyer's first edits are edits, whether the POST had shown the field or not.
+    let theirs = content(json!({"vorname": "Max", "name": "X", "telGesch": "+4930123456", "anrede": "Dr."}));
+    let merged = merge(&mapping, &agreed, &ours, &theirs);
+    let expected = content(json!({"telGesch": "+4930123456", "anrede": "Dr."}));
+    assert_eq!(merged, Merged { to_espocrm: expected, ..Merged::default() });
 }
 
 #[test]

@@ -46,6 +46,7 @@ pub(super) fn conversion(reader: &mut Reader<'_>, section: &Section<'_>) -> Conv
         reader.fault(at, section.key(VALUES), "has no effect without `convert = \"enum\"`");
     }
     match name {
+        "number" => Conversion::Number,
         "date" => Conversion::Date,
         "phone" => Conversion::Phone,
         "email" => Conversion::Email,
