@@ -40,6 +40,9 @@ pub struct Pair {
     /// A note that is owed to the record's readers: its effect may have happened before it could be written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// What the users to whom the record is assigned are still to be sent: a note that was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
     /// When this was written, UTC.
     pub at: DateTime<Utc>,
 }

@@ -132,7 +132,8 @@ fn settled() -> (Map<String, Value>, Pair) {
     let mappings = Mappings::load(None).unwrap();
     let content = mappings.get("beteiligte").unwrap().from_espocrm(&record);
     let snapshot = Some(Snapshot { espocrm: content.clone(), advoware: content });
-    let pair = Pair { number: "17".into(), row_id: Some("r1".into()), snapshot, note: None, at: at(0.0) };
+    let pair =
+        Pair { number: "17".into(), row_id: Some("r1".into()), snapshot, note: None, message: None, at: at(0.0) };
     (record, pair)
 }
 

@@ -74,7 +74,8 @@ impl World {
             self.writes += 1;
             snapshot = plan.after_update(mapping, &snapshot, &self.espocrm);
         }
-        self.pair = Some(Pair { number: "17".into(), row_id, snapshot: Some(snapshot), note: None, at: at(0) });
+        self.pair =
+            Some(Pair { number: "17".into(), row_id, snapshot: Some(snapshot), note: None, message: None, at: at(0) });
         plan
     }
 }

@@ -219,6 +219,7 @@ impl Importing<'_> {
                 row_id,
                 snapshot: Some(snapshot),
                 note: None,
+                message: None,
                 at: self.run.now(),
             };
             // Whoever has taken the number since keeps it, and the record's own run tells people.
