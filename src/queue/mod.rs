@@ -39,6 +39,7 @@ mod target;
 mod tend;
 mod throttle;
 mod topic;
+mod troubles;
 mod wait;
 
 pub use breaker::{BreakerState, Upstream};
@@ -63,6 +64,7 @@ pub use target::{Login, Options, Server};
 pub use tend::Tended;
 pub use throttle::{Throttle, Turn};
 pub use topic::{Flow, Lane, RecordAction, Topic};
+pub use troubles::{Retry, Troubles};
 pub use wait::{Ended, PATIENCE, Waiter};
 
 use keys::Keys;

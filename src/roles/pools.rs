@@ -13,7 +13,7 @@ use crate::sync::calendar::execute::employees::Employees;
 use crate::sync::calendar::handler::Calendars;
 use crate::sync::calendar::scope::Rules;
 use crate::sync::ledger::Ledger;
-use crate::sync::record::execute::{Halts, Sync};
+use crate::sync::record::execute::{Halts, Refusals, Sync};
 use crate::sync::record::handler::Records;
 use crate::worker::{Handler, Health, Options, Pool, Probe, Retries};
 
@@ -29,6 +29,7 @@ impl Parts {
             ledger: Ledger::new(self.queue.store(), &mapping.name),
             quiet: settings.worker.quiet_time,
             write_protection: settings.advoware.as_ref().is_some_and(|it| it.write_protection),
+            refusals: Refusals::default(),
             halts: Halts::in_folder(crate::settings::halts()),
         });
         let records = Arc::new(Records::new(syncs, self.queue.clone()));

@@ -106,8 +106,19 @@ fn only_the_queue_and_the_ledger_spell_redis_keys() {
 
 /// What the executor of records may call without a name. Everything else of the ledger, the clients and the queue is a write
 /// until it stands here.
-const READS: [&str; 10] =
-    ["read", "owners", "failure", "all_trials", "import", "get", "list", "own_user", "problems", "is_buried"];
+const READS: [&str; 11] = [
+    "page_of",
+    "read",
+    "owners",
+    "failure",
+    "all_trials",
+    "import",
+    "get",
+    "list",
+    "own_user",
+    "problems",
+    "is_buried",
+];
 
 /// The calls of this text that write without a boundary.
 fn unnamed_writes(code: &str) -> Vec<String> {

@@ -97,12 +97,29 @@ impl Client {
         self.ask_own_user().await.map(drop)
     }
 
-    /// Writes a note on a record's stream; answers the note's id. A user is told by `@name` in the text.
+    /// Writes a note on a record's stream; answers the note's id.
     pub async fn note_on_record(&self, parent_type: &str, parent_id: &str, post: &str) -> Result<String, Error> {
         let fields = [("type", "Post"), ("post", post), ("parentType", parent_type), ("parentId", parent_id)];
         let fields = fields.into_iter().map(|(name, value)| (name.to_owned(), Value::from(value))).collect();
         let note = self.create("Note", &fields, false).await?;
         Ok(id_of(&note).unwrap_or_default().to_owned())
+    }
+
+    /// Writes a message to users, who are notified; answers the note's id. The API user's role needs the right to (Message
+    /// Permission), otherwise EspoCRM refuses it ([`Error::NoAccess`]).
+    pub async fn message_to_users(&self, users: &[String], post: &str) -> Result<String, Error> {
+        let fields = [("type", "Post".into()), ("post", post.into()), ("targetType", "users".into())];
+        let fields = fields.into_iter().chain([("usersIds", users.into())]);
+        let fields = fields.map(|(name, value): (_, Value)| (name.to_owned(), value)).collect();
+        let note = self.create("Note", &fields, false).await?;
+        Ok(id_of(&note).unwrap_or_default().to_owned())
+    }
+
+    /// Where people see a record: the address of its page.
+    #[must_use]
+    pub fn page_of(&self, entity: &str, id: &str) -> String {
+        let site = self.shared.base.strip_suffix("/api/v1").unwrap_or(&self.shared.base);
+        format!("{site}/#{entity}/view/{id}")
     }
 
     /// Any other call, for `setup` and `doctor`: `path` behind `/api/v1/`, such as `Admin/fieldManager/CBeteiligte`.
@@ -123,6 +140,12 @@ impl Client {
         }
         let part = http::json(&body).ok_or_else(|| unreadable(&call, &http::described(&body, &[])))?;
         Ok(Some(part).filter(|part| !part.is_null()))
+    }
+
+    /// Whom our user may send messages to: `all`, `team` or `no`, as its role says. `None`: EspoCRM does not tell.
+    pub async fn message_permission(&self) -> Result<Option<String>, Error> {
+        let answer = self.exchange(Request::new(Method::GET, &["App", "user"])).await?;
+        Ok(answer["acl"]["messagePermission"].as_str().map(str::to_owned))
     }
 
     async fn ask_own_user(&self) -> Result<String, Error> {

@@ -43,8 +43,19 @@ pub struct Pair {
     /// When an update was sent, to either side, that nobody answered and that may still be under way, UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unheard: Option<DateTime<Utc>>,
+    /// What the users to whom the record is assigned are still to be sent: a note that was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
     /// When this was written, UTC.
     pub at: DateTime<Utc>,
+}
+
+impl Pair {
+    /// A pair of which nobody is owed anything, as of `at` (UTC).
+    #[must_use]
+    pub fn new(number: &str, row_id: Option<String>, snapshot: Option<Snapshot>, at: DateTime<Utc>) -> Self {
+        Self { number: number.to_owned(), row_id, snapshot, note: None, unheard: None, message: None, at }
+    }
 }
 
 /// A create that was about to begin.

@@ -152,7 +152,7 @@ impl Pace {
 /// every synced field what the last agreement says. What the list does not show proves nothing.
 #[must_use]
 pub fn in_step(mapping: &Mapping, record: &serde_json::Map<String, serde_json::Value>, pair: Option<&Pair>) -> bool {
-    let Some(pair) = pair.filter(|pair| pair.note.is_none()) else { return false };
+    let Some(pair) = pair.filter(|pair| pair.note.is_none() && pair.message.is_none()) else { return false };
     let Some(Snapshot { espocrm: agreed, .. }) = &pair.snapshot else { return false };
     let shown = mapping.from_espocrm(record);
     let same = |field: &&super::mapping::Field| {

@@ -132,8 +132,7 @@ fn settled() -> (Map<String, Value>, Pair) {
     let mappings = Mappings::load(None).unwrap();
     let content = mappings.get("beteiligte").unwrap().from_espocrm(&record);
     let snapshot = Some(Snapshot { espocrm: content.clone(), advoware: content });
-    let pair =
-        Pair { number: "17".into(), row_id: Some("r1".into()), snapshot, note: None, unheard: None, at: at(0.0) };
+    let pair = Pair::new("17", Some("r1".into()), snapshot, at(0.0));
     (record, pair)
 }
 

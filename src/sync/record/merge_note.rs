@@ -26,8 +26,32 @@ pub fn note_for(mapping: &Mapping, merged: &Merged, cleared: &[Replaced], when: 
         format!("{}: bisher {}", it.attribute, quoted(&it.old))
     });
     section(&mut note, "Nicht übernommen:", &merged.blocked, |it| blocked(mapping, it));
+    (!note.is_empty()).then(|| headed(&note, when))
+}
+
+/// The note of a run in which a record has another party than before.
+#[must_use]
+pub fn renumbered(note: Option<String>, left: &str, number: &str, when: DateTime<Utc>) -> String {
+    let text = format!(
+        "\n\nDie Nummer in EspoCRM wurde von {left} auf {number} geändert. {left} bleibt in Advoware, ohne Datensatz in EspoCRM."
+    );
+    note.map_or_else(|| headed(&text, when), |note| note + &text)
+}
+
+/// The note on a record with this number when one with the same name was deleted whose party stays.
+#[must_use]
+pub fn namesake_deleted(id: &str, left: &str, number: &str, when: DateTime<Utc>) -> String {
+    let text = format!(
+        "\n\nIn EspoCRM wurde ein Datensatz gleichen Namens gelöscht ({id}). Seine Nummer {left} bleibt in Advoware, ohne \
+         Datensatz in EspoCRM. Wurden hier Dubletten zusammengeführt, so sind auch {left} und {number} in Advoware \
+         Dubletten: bitte dort zusammenführen."
+    );
+    headed(&text, when)
+}
+
+fn headed(text: &str, when: DateTime<Utc>) -> String {
     let local = when.with_timezone(&Berlin).format("%d.%m.%Y, %H:%M Uhr");
-    (!note.is_empty()).then(|| format!("Abgleich mit Advoware am {local}{note}"))
+    format!("Abgleich mit Advoware am {local}{text}")
 }
 
 fn section<T>(note: &mut String, title: &str, items: &[T], line: impl Fn(&T) -> String) {

@@ -22,6 +22,7 @@ pub mod looks;
 pub mod mapping;
 pub mod merge;
 pub mod merge_note;
+pub mod message;
 pub mod normal;
 mod normal_name;
 mod normal_write;

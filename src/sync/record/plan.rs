@@ -7,7 +7,7 @@ use super::compare::{Evidence, Verdict, whole};
 use super::convert::alike;
 use super::mapping::{Field, Mapping};
 use super::merge::{Merged, Snapshot, merge};
-use super::merge_note::note_for;
+use super::merge_note::{note_for, renumbered};
 use super::normal::{Content, Seen};
 use super::normal_write::EspocrmWrite;
 use super::status;
@@ -24,6 +24,8 @@ pub struct Both<'a> {
     pub pair: Option<&'a Pair>,
     /// Advoware's number.
     pub number: &'a str,
+    /// The number that the record had before, where somebody has changed it.
+    pub left: Option<&'a str>,
     /// The EspoCRM user that we sign in as, where it is known.
     pub own_user: Option<&'a str>,
 }
@@ -64,7 +66,11 @@ pub fn plan(mapping: &Mapping, both: Both<'_>, now: DateTime<Utc>) -> Plan {
     let (mut merged, verdict) = if let Some(snapshot) = snapshot {
         (merge(mapping, snapshot, &espocrm, &advoware), None)
     } else {
-        let verdict = Evidence::read(mapping, both.espocrm, both.advoware).verdict(both.own_user);
+        // What a renumbered record says of its last sync is about another party.
+        let verdict = match both.left {
+            Some(_) => Verdict::Initial,
+            None => Evidence::read(mapping, both.espocrm, both.advoware).verdict(both.own_user),
+        };
         (whole(mapping, verdict, &espocrm, &advoware), Some(verdict))
     };
     merged.tell_unreadable(&espocrm, &advoware);
@@ -80,6 +86,10 @@ pub fn plan(mapping: &Mapping, both: Both<'_>, now: DateTime<Utc>) -> Plan {
     // EspoCRM validates whatever is sent, so a required field that is blank already must not be sent along.
     update.attributes.retain(|attribute, value| both.espocrm.get(attribute) != Some(&*value));
     let note = note_for(mapping, &merged, &update.replaced, now);
+    let note = match both.left {
+        Some(left) => Some(renumbered(note, left, both.number, now)),
+        None => note,
+    };
     let row_id = version(mapping, both.advoware);
     let needs_status = put.is_some()
         || !update.attributes.is_empty()

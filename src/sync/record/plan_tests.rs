@@ -49,6 +49,7 @@ impl World {
             advoware: &self.advoware,
             pair: self.pair.as_ref(),
             number: "17",
+            left: None,
             own_user: Some(OWN),
         };
         plan(mapping(), both, at(0))
@@ -74,8 +75,7 @@ impl World {
             self.writes += 1;
             snapshot = plan.after_update(mapping, &snapshot, &self.espocrm);
         }
-        self.pair =
-            Some(Pair { number: "17".into(), row_id, snapshot: Some(snapshot), note: None, unheard: None, at: at(0) });
+        self.pair = Some(Pair::new("17", row_id, Some(snapshot), at(0)));
         plan
     }
 }

@@ -20,12 +20,14 @@ pub enum Route {
     Recover(Intent),
     /// The record has no counterpart yet.
     Create,
-    /// Both sides exist: compare. The pair is left out where it belongs to another number.
+    /// Both sides exist: compare.
     Compare {
         /// Advoware's number.
         number: String,
         /// What is known of both sides.
         pair: Option<Pair>,
+        /// The pair that the record had with another number: somebody has changed it.
+        left: Option<Pair>,
     },
 }
 
@@ -61,8 +63,9 @@ pub fn route(
     let shown = number_in(record, &mapping.espocrm.link);
     match (shown, known.pair) {
         (None, None) => Route::Create,
-        (None, Some(pair)) => Route::Compare { number: pair.number.clone(), pair: Some(pair) },
-        (Some(number), pair) => Route::Compare { pair: pair.filter(|pair| pair.number == number), number },
+        (None, Some(pair)) => Route::Compare { number: pair.number.clone(), pair: Some(pair), left: None },
+        (Some(number), Some(left)) if left.number != number => Route::Compare { number, pair: None, left: Some(left) },
+        (Some(number), pair) => Route::Compare { number, pair, left: None },
     }
 }
 
@@ -99,14 +102,7 @@ mod tests {
     }
 
     fn pair(number: &str) -> Pair {
-        Pair {
-            number: number.into(),
-            row_id: None,
-            snapshot: None,
-            note: None,
-            unheard: None,
-            at: DateTime::UNIX_EPOCH,
-        }
+        Pair::new(number, None, None, DateTime::UNIX_EPOCH)
     }
 
     fn check(record: Option<Value>, pair: Option<Pair>, intent: Option<Intent>) -> Route {
@@ -120,11 +116,12 @@ mod tests {
     fn what_was_read_decides() {
         let linked = Some(json!({ "id": "a", "advowareId": 17 }));
         let unlinked = Some(json!({ "id": "a", "advowareId": null }));
-        let compare = |number: &str, known| Route::Compare { number: number.into(), pair: known };
+        let compare = |number: &str, known| Route::Compare { number: number.into(), pair: known, left: None };
+        let renumbered = Route::Compare { number: "17".into(), pair: None, left: Some(pair("18")) };
         assert_eq!(check(unlinked.clone(), None, None), Route::Create);
         assert_eq!(check(linked.clone(), None, None), compare("17", None));
         assert_eq!(check(linked.clone(), Some(pair("17")), None), compare("17", Some(pair("17"))));
-        assert_eq!(check(linked.clone(), Some(pair("18")), None), compare("17", None), "set by hand: first contact");
+        assert_eq!(check(linked.clone(), Some(pair("18")), None), renumbered, "another party: first contact");
         assert_eq!(check(unlinked.clone(), Some(pair("18")), None), compare("18", Some(pair("18"))));
         assert_eq!(check(None, Some(pair("18")), None), Route::Dissolve(Some(pair("18"))));
         assert_eq!(check(None, None, None), Route::Dissolve(None));
@@ -142,7 +139,7 @@ mod tests {
         let pair = |seconds_ago| Some(Pair { unheard: sent(seconds_ago), ..pair("17") });
         let linked = || Some(json!({ "id": "a", "advowareId": 17 }));
         assert_eq!(check(linked(), pair(20), None), Route::Wait(Duration::from_secs(40)));
-        assert_eq!(check(linked(), pair(60), None), Route::Compare { number: "17".into(), pair: pair(60) });
+        assert_eq!(check(linked(), pair(60), None), Route::Compare { number: "17".into(), pair: pair(60), left: None });
         assert_eq!(check(None, pair(20), None), Route::Dissolve(pair(20)), "there is nothing that it could undo");
     }
 

@@ -60,6 +60,15 @@ pub fn failed(mapping: &Mapping, message: &str, attempt: u32, for_good: bool) ->
     out
 }
 
+/// What people are told of a record that has failed for good, after so many attempts. German, as they read it.
+#[must_use]
+pub fn failure_note(message: &str, attempts: u32) -> String {
+    let attempts = if attempts == 1 { "einem Versuch".to_owned() } else { format!("{attempts} Versuchen") };
+    format!(
+        "Der Abgleich mit Advoware ist nach {attempts} endgültig gescheitert und wartet auf eine Entscheidung:\n{message}"
+    )
+}
+
 /// Whether a record says that its last run failed.
 #[must_use]
 pub fn says_failed(mapping: &Mapping, record: &Map<String, Value>) -> bool {

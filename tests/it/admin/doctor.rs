@@ -214,3 +214,17 @@ async fn a_key_of_google_that_is_missing_or_broken_is_told() {
     let ran = person.run(&["doctor"]).await;
     assert!(ran.code == 1 && has(&ran, "FAIL", &["google", "SERVICE_ACCOUNT_PATH"]), "{}", ran.stdout);
 }
+
+#[tokio::test]
+async fn an_api_user_that_may_tell_nobody_is_named() {
+    let redis = Redis::start();
+    redis.prepared().await;
+    let mut options = healthy();
+    options.espocrm.message_permission = false;
+    let sandbox = ready(options).await;
+    let ran = person(&redis, &sandbox).good(&["doctor"]).await;
+    assert!(has(&ran, "warn", &["espocrm", "Message Permission"]), "{}", ran.stdout);
+    sandbox.configure(|options| options.espocrm.message_permission = true);
+    let ran = person(&redis, &sandbox).good(&["doctor"]).await;
+    assert!(!ran.stdout.contains("Message Permission"), "{}", ran.stdout);
+}

@@ -239,3 +239,19 @@ async fn a_late_echo_does_not_swallow_a_replay_that_waits() {
     world.settle_all().await;
     world.in_step(&id);
 }
+
+#[tokio::test]
+async fn a_long_message_is_cut_where_espocrm_cuts_it() {
+    let world = World::start().await;
+    for _ in 0..300 {
+        let twin = json!({ "vorname": "Erika", "name": "Zwilling" });
+        world.sandbox.people().lawyer_create(BETEILIGTE, &twin).unwrap();
+    }
+    let id = world.create(&person("Erika", "Zwilling"));
+    world.deliver().await;
+    world.settle_all().await;
+    let record = world.record(&id);
+    assert_eq!(record["syncStatus"], "permanently_failed");
+    assert_eq!(record["syncErrorMessage"].as_str().unwrap().chars().count(), 2000);
+    assert!(world.notes(&id)[0].contains("Decide with `advosync dead decide`"), "the note has all of it");
+}

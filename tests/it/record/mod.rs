@@ -14,25 +14,35 @@ mod drift;
 mod echo;
 mod failure;
 mod import;
+mod inspect;
 mod ledger_lost;
 mod leeway;
 mod link;
 mod lost_answers;
 mod many;
 mod matrix;
+mod merged;
+mod number;
 mod odd_answers;
 mod outage;
+mod revived;
 mod second;
 mod sign_in;
 mod soak;
 mod storm;
 mod sweep;
+mod told;
 mod traces;
 mod trial;
 mod update;
 
+use std::path::Path;
+
 use advosync_sandbox::{Fault, Match, System};
 use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::world::World;
 
 /// All parties in Advoware.
 const PARTIES: &str = "*/Beteiligte";
@@ -65,4 +75,37 @@ fn put_to_record(id: &str) -> Match {
 /// A fault of creates of parties with this text in their body.
 fn on_post(text: &str) -> Fault {
     Fault::on(System::Advoware).post(PARTIES).containing(text)
+}
+
+/// A folder with the shipped mapping, changed.
+fn mapping_with(change: impl FnOnce(&str) -> String) -> TempDir {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("mappings/beteiligte.toml");
+    let text = change(&std::fs::read_to_string(shipped).unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("beteiligte.toml"), text).unwrap();
+    folder
+}
+
+/// A folder with a mapping that deletes parties with their records.
+fn deleting() -> TempDir {
+    mapping_with(|shipped| {
+        assert_eq!(shipped.matches("on_delete = \"keep\"").count(), 1, "the shipped mapping is another one now");
+        shipped.replace("on_delete = \"keep\"", "on_delete = \"delete\"")
+    })
+}
+
+impl World {
+    /// The database lets two records show one number, as where the field was made without `unique`.
+    fn lift_unique(&self) {
+        self.sandbox.configure(|options| {
+            let fields = options.espocrm.entities.iter_mut().flat_map(|entity| &mut entity.fields);
+            fields.filter(|field| field.name == "advowareId").for_each(|field| field.unique = false);
+        });
+    }
+
+    /// With one worker and this folder of mappings.
+    async fn mapped(folder: &TempDir, settings: &[(&str, &str)]) -> Self {
+        let mapping = ("ADVOSYNC_MAPPINGS", folder.path().to_str().unwrap());
+        Self::with(&[&[mapping], settings].concat()).await
+    }
 }

@@ -298,6 +298,16 @@ impl World {
         self.sandbox.calls().iter().any(|call| call.system == System::Webhooks && call.body.contains(&text))
     }
 
+    /// The texts of the messages to a user, in order.
+    pub fn messages(&self, user: &str) -> Vec<String> {
+        let notes = self.sandbox.people().crm_notes();
+        let to = |note: &&Fields| {
+            note["targetType"] == "users"
+                && note["usersIds"].as_array().is_some_and(|ids| ids.iter().any(|id| id == user))
+        };
+        notes.iter().filter(to).map(|note| note["post"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+
     /// The texts of the notes on a record.
     pub fn notes(&self, id: &str) -> Vec<String> {
         let notes = self.sandbox.people().crm_notes();

@@ -100,6 +100,18 @@ impl<'a> People<'a> {
         Ok(self.in_entity(entity, |world, person, entity| records::delete(world, person, entity, id))??)
     }
 
+    /// A record is deleted, and its webhook comes to nothing.
+    pub fn crm_delete_unheard(&self, entity: &str, id: &str) -> Result<(), Refused> {
+        let gone = self.in_entity(entity, |world, _, entity| world.espocrm.table(&entity.name).delete(id));
+        if gone? { Ok(()) } else { Err(refused(404, format!("Record {id} does not exist."))) }
+    }
+
+    /// An administrator restores a deleted record as it was: no event (espocrm.md, Payload).
+    pub fn crm_undelete(&self, entity: &str, id: &str) -> Result<(), Refused> {
+        let back = self.in_entity(entity, |world, _, entity| world.espocrm.table(&entity.name).restore(id));
+        if back? { Ok(()) } else { Err(refused(404, format!("Record {id} is not deleted."))) }
+    }
+
     /// A record as it is now; `None`: none, or deleted.
     #[must_use]
     pub fn crm_get(&self, entity: &str, id: &str) -> Option<Fields> {

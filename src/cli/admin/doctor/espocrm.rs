@@ -16,6 +16,7 @@ pub(super) async fn check(parts: &Parts) -> Vec<Finding> {
     let api = match api(parts).await {
         Ok(client) => {
             findings.push(Finding::ok(ABOUT, "signed in as the API user"));
+            findings.extend(messages(&client).await);
             Some(client)
         }
         Err(finding) => {
@@ -50,6 +51,19 @@ pub(in crate::cli::admin) async fn api(parts: &Parts) -> Result<Client, Finding>
     let client = client.ok_or_else(|| Finding::fail(ABOUT, "not configured; docs/settings.md lists its settings"))?;
     client.own_user().await.map_err(|error| Finding::fail(ABOUT, error.to_string()))?;
     Ok(client)
+}
+
+/// Whether whoever a record is assigned to can be told of conflicts and failures.
+async fn messages(api: &Client) -> Option<Finding> {
+    match api.message_permission().await {
+        Ok(Some(level)) if level == "no" => Some(Finding::warn(
+            ABOUT,
+            "the users to whom records are assigned are not told of conflicts and failures, which stand on the records' \
+             streams only: set Message Permission to all in the API user's role, in EspoCRM under Administration > Roles",
+        )),
+        Ok(_) => None,
+        Err(error) => Some(Finding::fail(ABOUT, error.to_string())),
+    }
 }
 
 /// An entity as the API user sees it.

@@ -79,6 +79,12 @@ boundaries! {
     /// A PUT is about to overwrite a value that nobody has agreed on. Before: nothing was written. After: the ledger owes
     /// the note, whatever becomes of the PUT.
     NoteOwed: Redis,
+    /// A record without a known pair is about to write to the party whose number it shows. Before: nothing was written.
+    /// After: the number is its own, so no other record that shows it writes to that party.
+    NumberClaimed: Redis,
+    /// The number belongs to a record that is gone in EspoCRM and whose pair has not ended yet. Before: the next run finds
+    /// the same. After: that record's run ends its pair, and this one is done again.
+    OwnerAsked: Redis,
     /// Both sides were read. The next run reads again: written, it finds equal sides; not written, it sends the same.
     PartyPut: Advoware,
     /// Advoware has what it gets. Before: the next run finds both sides equal and agrees on that. After: it finds the
@@ -97,14 +103,22 @@ boundaries! {
     /// All values are where they belong, the ledger owes the note. A note cannot be asked for, so after a crash it is
     /// written again: at least once.
     NoteWritten: Espocrm,
-    /// The note is written. Before: it is written once more. After: the next run owes nothing.
+    /// The note is written. Before: it is written once more. After: the next run owes nothing, or only the message.
     NotePaid: Redis,
+    /// The note is paid, and the ledger owes the message to whoever the record is assigned to. Like the note it cannot be
+    /// asked for: at least once.
+    MessageSent: Espocrm,
+    /// The message is sent. Before: it is sent once more. After: the next run owes nothing.
+    MessagePaid: Redis,
     /// The party is gone and a person has cleared the number. Before: the next run sees the same. After: the record has
     /// no counterpart, and gets one.
     PairCleared: Redis,
     /// EspoCRM's record is gone and the mapping deletes. The pair is still there, so the next run deletes again; that it
     /// is gone already is as good.
     PartyDeleted: Advoware,
+    /// EspoCRM's record is gone and its party stays, and a record with the same name has another one. The pair is still
+    /// there, so the next run writes the note again: at least once.
+    NamesakeTold: Espocrm,
     /// EspoCRM's record is gone. Before: the next run ends the pair. After: it finds nothing to do.
     PairDissolved: Redis,
     /// The run has succeeded. A fingerprint that stays would only take a webhook of a failed record for an echo, and the
@@ -130,6 +144,8 @@ boundaries! {
     LookDropped: Redis,
     /// The record says that it has failed for good. The job runs once more and fails again: the note comes at least once.
     FailureNoted: Espocrm,
+    /// The note is written. The job runs once more and fails again: note and message come at least once.
+    FailureMessaged: Espocrm,
     /// A sweep has seen records that failed for good and of which nothing was known. Their time begins now or with the
     /// next sweep.
     TrialsSeen: Redis,

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use super::{Boundary, Record, Report, Step, Withheld, failure};
 use crate::clients::{ADVOWARE, advoware};
 use crate::sync::ledger::Pair;
+use crate::sync::record::mapping::Mapping;
 use crate::sync::record::normal::Content;
 use crate::sync::record::plan::{Both, Plan, needs_own_user, plan, version};
 use crate::sync::record::route::number_in;
@@ -21,7 +22,14 @@ struct Put {
 
 impl Step<'_> {
     /// Brings a record and its counterpart in step.
-    pub(super) async fn compare(&self, record: &Record, number: &str, pair: Option<Pair>) -> Result<Report, Failure> {
+    /// `left`: the pair that the record had with another number, where somebody has changed it.
+    pub(super) async fn compare(
+        &self,
+        record: &Record,
+        number: &str,
+        pair: Option<Pair>,
+        left: Option<&Pair>,
+    ) -> Result<Report, Failure> {
         let sync = self.sync;
         let own_user = if needs_own_user(pair.as_ref()) {
             self.check_owner(number).await?;
@@ -39,19 +47,25 @@ impl Step<'_> {
                 }
                 return Err(Failure::Failed {
                     code: "advoware_missing",
-                    message: format!(
-                        "Not found in Advoware: {} {number}. If it was deleted there on purpose, delete the record, or clear {} in EspoCRM to have it created anew",
-                        sync.mapping.name, sync.mapping.espocrm.link
-                    ),
+                    message: missing(&sync.mapping, number),
                     retry_after: None,
                 });
             }
             Err(other) => return Err(other),
         };
-        let both =
-            Both { espocrm: record, advoware: &party, pair: pair.as_ref(), number, own_user: own_user.as_deref() };
+        let both = Both {
+            espocrm: record,
+            advoware: &party,
+            pair: pair.as_ref(),
+            number,
+            left: left.map(|left| left.number.as_str()),
+            own_user: own_user.as_deref(),
+        };
         let plan = plan(&sync.mapping, both, self.now());
-        self.carry_out(record, &party, number, pair, &plan).await
+        // What people are still to be told of the party before goes with what they are told of this one.
+        let before = pair.as_ref().or(left);
+        let owed = (before.and_then(|pair| pair.note.clone()), before.and_then(|pair| pair.message.clone()));
+        self.carry_out(record, &party, number, pair, owed, &plan).await
     }
 
     /// Whether a person took the number out of a record that had it. A create that died before it could write the
@@ -63,26 +77,13 @@ impl Step<'_> {
         synced && cleared && pair.is_some_and(|pair| pair.row_id.is_some())
     }
 
-    /// A number that another record is paired with must not be written to by this one.
-    async fn check_owner(&self, number: &str) -> Result<(), Failure> {
-        match self.other_owner(number).await? {
-            Some(owner) => self.written(crate::sync::ledger::Written::Taken(owner), number),
-            None => Ok(()),
-        }
-    }
-
-    /// The other record that the ledger pairs a number with.
-    pub(super) async fn other_owner(&self, number: &str) -> Result<Option<String>, Failure> {
-        let owners = self.sync.ledger.owners(&[number.to_owned()]).await.map_err(failure::ledger)?;
-        Ok(owners.into_iter().flatten().next().filter(|owner| owner != self.id))
-    }
-
     async fn carry_out(
         &self,
         record: &Record,
         party: &Record,
         number: &str,
         pair: Option<Pair>,
+        (note, message): (Option<String>, Option<String>),
         plan: &Plan,
     ) -> Result<Report, Failure> {
         let (mapping, base) = (&self.sync.mapping, pair.as_ref().and_then(|pair| pair.snapshot.as_ref()));
@@ -100,13 +101,19 @@ impl Step<'_> {
             number: number.to_owned(),
             row_id: version(mapping, party),
             snapshot: base.cloned(),
-            note: owed(pair.as_ref().and_then(|pair| pair.note.as_deref()), plan.note.as_deref()),
+            note: owed(note.as_deref(), plan.note.as_deref()),
+            message,
             unheard: None,
             at: self.now(),
         };
-        if plan.note.is_some() && plan.put.is_some() {
-            // Should we die between the PUT and the note, the values that lost would be nowhere any more.
-            self.remember(Boundary::NoteOwed, &next, "").await?;
+        if plan.put.is_some() {
+            if plan.note.is_some() {
+                // Should we die between the PUT and the note, the values that lost would be nowhere any more.
+                self.remember(Boundary::NoteOwed, &next, "").await?;
+            } else if pair.is_none() {
+                // Another record that shows the same number must not write to the party, either.
+                self.remember(Boundary::NumberClaimed, &next, "").await?;
+            }
         }
         let answered = match &plan.put {
             Some(whole) => Some(self.put(&next, plan, whole).await?),
@@ -127,7 +134,7 @@ impl Step<'_> {
         } else {
             report.ignored_by_espocrm = self.finish_update(record, plan, &mut next, &mut stored).await?;
         }
-        self.pay_note(&mut next, &mut stored, &mut report).await?;
+        self.pay_note(record, &mut next, &mut stored, &mut report).await?;
         Ok(report)
     }
 
@@ -199,30 +206,6 @@ impl Step<'_> {
         Ok(plan.ignored_by_espocrm(mapping, &answered))
     }
 
-    /// Writes the note that is owed. A note that EspoCRM refuses is given up with a warning: the sync itself is done.
-    pub(super) async fn pay_note(
-        &self,
-        next: &mut Pair,
-        stored: &mut Option<Pair>,
-        report: &mut Report,
-    ) -> Result<(), Failure> {
-        let Some(note) = next.note.clone() else { return Ok(()) };
-        self.run.check()?;
-        let entity = &self.sync.mapping.espocrm.entity;
-        let written = self.at(Boundary::NoteWritten, self.sync.espocrm.note_on_record(entity, self.id, &note)).await;
-        if let Err(error) = written {
-            if error.upstream_down() || error.effect_unknown() || error.retry_after().is_some() {
-                // It stays owed, as the ledger knows already, and the next run of this record pays it.
-                report.remarks.push(format!("the note could not be written yet: {error}"));
-                return Ok(());
-            }
-            tracing::warn!(record = self.id, %error, "a note could not be written; the API user needs the right to create notes");
-            report.remarks.push(format!("the note was refused: {error}"));
-        }
-        next.note = None;
-        self.remember_if_new(Boundary::NotePaid, stored, next).await
-    }
-
     pub(super) async fn remember_if_new(
         &self,
         boundary: Boundary,
@@ -235,6 +218,7 @@ impl Step<'_> {
                 && stored.snapshot == next.snapshot
                 && stored.note == next.note
                 && stored.unheard == next.unheard
+                && stored.message == next.message
         });
         if !same {
             self.remember(boundary, next, "").await?;
@@ -249,6 +233,16 @@ impl Step<'_> {
             report.remarks.push(format!("{} cannot be read and is left alone", problem.field));
         }
     }
+}
+
+/// What people are told of a record whose number Advoware does not have.
+pub(in crate::sync::record) fn missing(mapping: &Mapping, number: &str) -> String {
+    format!(
+        "Not found in Advoware: {} {number}. If it was deleted there on purpose, delete the record, or clear {link} in \
+         EspoCRM to have it created anew; if {number} is a slip of the pen, correct {link}",
+        mapping.name,
+        link = mapping.espocrm.link
+    )
 }
 
 /// What the record's readers are to be told: an older note may be the only place that still has the values in it. The

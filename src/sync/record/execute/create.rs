@@ -4,11 +4,9 @@ use super::report::blocked;
 use super::{Boundary, Record, Report, Step, Sync, Withheld, failure};
 use crate::clients::ADVOWARE;
 use crate::clients::advoware::{self, Created};
-use crate::clients::espocrm::{Search, Where};
-use crate::sync::ledger::{Import, Intent, Pair, Progress, Written};
+use crate::sync::ledger::{Intent, Pair};
 use crate::sync::record::create::{Candidate, Creation, candidates, digest, echoes, first, recover};
 use crate::sync::record::decision::{Decided, decide};
-use crate::sync::record::import::reservation;
 use crate::sync::record::mapping::Field;
 use crate::sync::record::merge::{Merged, Snapshot};
 use crate::sync::record::merge_note::note_for;
@@ -44,13 +42,21 @@ impl Step<'_> {
         let wanted = intent.as_ref().map_or_else(|| content.clone(), |intent| self.sync.sent(intent, &content));
         let found = self.sync.search(&wanted).await?;
         let known = found.iter().flatten().map(|candidate| candidate.number.clone()).collect();
+        let owners: Vec<String> = found.iter().flatten().filter_map(|candidate| candidate.owner.clone()).collect();
         let tries = intent.as_ref().map_or(0, |intent| intent.tries);
         let creation = match &intent {
             Some(intent) => recover(mapping, intent, found),
             None => first(self.id, found.unwrap_or_default()),
         };
         let creation = match decide(creation, self.decision.as_ref(), known) {
-            Decided::ByRule(creation) => creation,
+            Decided::ByRule(creation) => {
+                // A record that was deleted and made again needs no second party.
+                if matches!(creation, Creation::Post { .. } | Creation::Link(_)) && !self.sync.write_protection {
+                    let others: Vec<String> = owners.into_iter().filter(|owner| owner != self.id).collect();
+                    self.let_go(&others).await?;
+                }
+                creation
+            }
             Decided::This(number) => self.chosen(&number, intent.as_ref()).await?,
         };
         match creation {
@@ -84,9 +90,7 @@ impl Step<'_> {
     /// The party that a person says the record is. It was made by the create that was interrupted, if it shows what that sent.
     async fn chosen(&self, number: &str, intent: Option<&Intent>) -> Result<Creation, Failure> {
         let mapping = &self.sync.mapping;
-        if let Some(owner) = self.other_owner(number).await? {
-            self.written(Written::Taken(owner), number)?;
-        }
+        self.check_owner(number).await?;
         let record = self.read_advoware(number).await?;
         let content = mapping.from_advoware(&record);
         let candidate = Candidate { number: number.to_owned(), record, content, owner: None };
@@ -144,26 +148,6 @@ impl Sync {
 }
 
 impl Step<'_> {
-    /// A link must not take a party away from another EspoCRM record that the ledger has forgotten.
-    async fn check_unlinked(&self, number: &str) -> Result<(), Failure> {
-        let ends = &self.sync.mapping.espocrm;
-        let search =
-            Search { where_: vec![Where::equals(&ends.link, status::link(number))], max_size: 2, ..Search::default() };
-        let page = self.sync.espocrm.list(&ends.entity, &search).await.map_err(|error| failure::espocrm(&error))?;
-        let other = page.list.iter().filter_map(|found| found.get("id")?.as_str()).find(|id| *id != self.id);
-        let Some(other) = other else { return Ok(()) };
-        // The ledger knows of it by now: a twin's create ended after our search had found its party.
-        if self.other_owner(number).await?.is_some() {
-            return Err(failure::overtaken(other));
-        }
-        // It was made by an import a moment ago, which is about to tell the ledger.
-        let import = self.sync.ledger.import(number).await.map_err(failure::ledger)?;
-        if matches!(import, Some(Import { progress: Progress::Begun(_), .. })) {
-            return Err(failure::busy(&reservation(number), self.sync.quiet));
-        }
-        self.written(Written::Taken(other.to_owned()), number)
-    }
-
     /// Takes a party for the effect of an interrupted create. It was made from what was sent: whatever the record says
     /// otherwise by now is an edit made since, and goes over.
     async fn adopt(&self, record: &Record, body: &Record, candidate: Candidate) -> Result<Report, Failure> {
@@ -171,7 +155,7 @@ impl Step<'_> {
         let snapshot = mapping.agreed(body, &mapping.brought(body), &candidate.content);
         let pair = self.pair(&candidate.number, None, snapshot);
         self.remember(Boundary::AdoptionStored, &pair, "").await?;
-        let mut report = self.compare(record, &candidate.number, Some(pair)).await?;
+        let mut report = self.compare(record, &candidate.number, Some(pair), None).await?;
         report.result = "adopted";
         Ok(report)
     }
@@ -210,7 +194,7 @@ impl Step<'_> {
     }
 
     fn pair(&self, number: &str, row_id: Option<String>, snapshot: Snapshot) -> Pair {
-        Pair { number: number.to_owned(), row_id, snapshot: Some(snapshot), note: None, unheard: None, at: self.now() }
+        Pair::new(number, row_id, Some(snapshot), self.now())
     }
 
     /// Stores the pair, then EspoCRM's sync fields, and with them what a new party has been given besides.
@@ -318,7 +302,7 @@ impl Step<'_> {
         report.number = Some(number);
         report.to_advoware = intent.body.keys().cloned().collect();
         report.blocked = stays.iter().map(blocked).collect();
-        self.pay_note(&mut pair, &mut stored, &mut report).await?;
+        self.pay_note(record, &mut pair, &mut stored, &mut report).await?;
         Ok(report)
     }
 

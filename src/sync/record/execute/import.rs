@@ -214,14 +214,7 @@ impl Importing<'_> {
     /// record go by the rules of first contact, what EspoCRM did not take could be lost in Advoware, too.
     async fn made(&self, id: &str, row_id: Option<String>, snapshot: Snapshot) -> Done {
         if self.owner().await?.is_none() {
-            let pair = Pair {
-                number: self.number.to_owned(),
-                row_id,
-                snapshot: Some(snapshot),
-                note: None,
-                unheard: None,
-                at: self.run.now(),
-            };
+            let pair = Pair::new(self.number, row_id, Some(snapshot), self.run.now());
             // Whoever has taken the number since keeps it, and the record's own run tells people.
             let stored = self.sync.ledger.pair(self.fence(), id, &pair, "").await.map_err(failure::ledger)?;
             if stored == Written::Fenced {

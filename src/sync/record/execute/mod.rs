@@ -8,6 +8,8 @@ mod create;
 mod delete;
 mod failure;
 mod import;
+mod notes;
+mod owners;
 mod report;
 mod trials;
 
@@ -19,9 +21,12 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 pub use boundary::{Boundary, Halts, Place};
+pub(super) use compare::missing;
 pub(super) use failure::{advoware as advoware_failure, espocrm as espocrm_failure, ledger as ledger_failure};
+pub use notes::Refusals;
 pub use report::{Report, Withheld};
 
+use self::notes::Told;
 use super::decision::Decision;
 use super::drift::{Unannounced, name};
 use super::mapping::Mapping;
@@ -50,6 +55,8 @@ pub struct Sync {
     pub quiet: Duration,
     /// Whether nothing may be written to Advoware (`ADVOWARE_WRITE_PROTECTION`).
     pub write_protection: bool,
+    /// To whom EspoCRM let us send no message.
+    pub refusals: Refusals,
     /// Stops of the crash matrix; none outside of tests.
     pub halts: Halts,
 }
@@ -72,6 +79,9 @@ async fn is_kept(job: &Job, run: &Run, queue: &Queue) -> Result<bool, Failure> {
 struct Step<'a> {
     sync: &'a Sync,
     run: &'a Run,
+    queue: &'a Queue,
+    /// Whether the job was begun before and had to wait.
+    waited: bool,
     /// EspoCRM's id.
     id: &'a str,
     /// What a person decided where the rules would ask.
@@ -82,7 +92,7 @@ impl Sync {
     /// Brings one record in step.
     pub async fn run(&self, job: &Job, run: &Run, queue: &Queue) -> Result<Report, Failure> {
         let decision = Decision::of(job.payload.as_deref());
-        let step = Step { sync: self, run, id: &job.key, decision };
+        let step = Step { sync: self, run, queue, waited: job.has_waited(), id: &job.key, decision };
         let record = step.read_espocrm().await?;
         let failed_before = record.as_ref().is_some_and(|record| status::says_failed(&self.mapping, record));
         let gone = record.is_none();
@@ -97,7 +107,9 @@ impl Sync {
                 reason: "a write may have taken effect, or may yet; looking again after the quiet time".to_owned(),
                 upstream: None,
             }),
-            (Route::Compare { number, pair }, Some(record)) => step.compare(&record, &number, pair).await,
+            (Route::Compare { number, pair, left }, Some(record)) => {
+                step.compare(&record, &number, pair, left.as_ref()).await
+            }
             (Route::Create, Some(record)) => step.create(&record, None).await,
             (Route::Recover(intent), Some(record)) => step.create(&record, Some(intent)).await,
             (Route::Dissolve(pair), _) => step.dissolve(pair).await,
@@ -205,23 +217,29 @@ impl Sync {
                 tracing::debug!(record = job.key, %error, "the time of trials could not be remembered");
             }
         }
-        match self.at(Boundary::FailureTold, id, self.espocrm.update(entity, id, &attributes, None)).await {
-            Ok(_) => {}
+        let record = match self.at(Boundary::FailureTold, id, self.espocrm.update(entity, id, &attributes, None)).await
+        {
+            Ok(record) => record,
             // There is nobody to tell.
             Err(espocrm::Error::RecordMissing { .. }) => return,
-            Err(error) => tracing::warn!(record = job.key, %error, "the failure could not be written to the record"),
-        }
+            Err(error) => {
+                tracing::warn!(record = job.key, %error, "the failure could not be written to the record");
+                // Only to know whom to tell.
+                self.espocrm.get(entity, id).await.unwrap_or_default()
+            }
+        };
         if for_good {
             if let Err(error) = self.at(Boundary::LookDropped, id, self.ledger.unlooked(id)).await {
                 tracing::debug!(record = job.key, %error, "a record that failed for good will be looked at once more");
             }
-            let note = format!(
-                "Der Abgleich mit Advoware ist endgültig gescheitert und wartet auf eine Entscheidung:\n{message}"
-            );
+            let note = status::failure_note(message, job.attempt());
             if let Err(error) =
                 self.at(Boundary::FailureNoted, id, self.espocrm.note_on_record(entity, id, &note)).await
             {
                 tracing::warn!(record = job.key, %error, "the note about a failure could not be written");
+            }
+            if let Told::Open(error) = self.message(Boundary::FailureMessaged, id, &record, &note, run.now()).await {
+                tracing::warn!(record = job.key, error, "the message about a failure could not be sent");
             }
         }
     }

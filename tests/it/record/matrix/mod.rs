@@ -12,10 +12,11 @@ mod trials;
 
 use advosync::sync::record::execute::Boundary;
 use advosync::sync::record::execute::Boundary::{
-    AdoptionStored, AgreementStored, CreateStored, CreateTold, DriftCounted, FailureForgotten, FailureNoted,
-    FailureRemembered, FailureTold, IntentOutdated, IntentStored, IntentWithdrawn, LinkStored, LinkTold, LookDropped,
-    LookEnded, LookMarked, NoteOwed, NotePaid, NoteWritten, NumberStored, PairCleared, PairDissolved, PartyDeleted,
-    PartyPosted, PartyPut, PutStored, RecordUpdated, TrialsBegun, TrialsForgotten, UnheardStored, UpdateStored,
+    AdoptionStored, AgreementStored, CreateStored, CreateTold, DriftCounted, FailureForgotten, FailureMessaged,
+    FailureNoted, FailureRemembered, FailureTold, IntentOutdated, IntentStored, IntentWithdrawn, LinkStored, LinkTold,
+    LookDropped, LookEnded, LookMarked, MessagePaid, MessageSent, NamesakeTold, NoteOwed, NotePaid, NoteWritten,
+    NumberClaimed, NumberStored, OwnerAsked, PairCleared, PairDissolved, PartyDeleted, PartyPosted, PartyPut,
+    PutStored, RecordUpdated, TrialsBegun, TrialsForgotten, UnheardStored, UpdateStored,
 };
 use advosync::sync::record::execute::Place;
 
@@ -36,8 +37,8 @@ enum Blow {
 }
 
 /// Which boundaries a scene is played at. One boundary may stand at several.
-const SCENES: [(Scene, &[Boundary]); 20] = [
-    (Scene::Create, &[IntentStored, PartyPosted, CreateStored, CreateTold, LookMarked]),
+const SCENES: [(Scene, &[Boundary]); 23] = [
+    (Scene::Create, &[IntentStored, PartyPosted, CreateStored, CreateTold, UpdateStored, LookMarked]),
     (Scene::CreateEdited, &[IntentStored, PartyPosted, CreateStored, CreateTold]),
     (Scene::Unsearchable, &[IntentStored, PartyPosted, CreateStored, CreateTold]),
     (Scene::Twin, &[IntentStored, PartyPosted, CreateStored]),
@@ -50,13 +51,19 @@ const SCENES: [(Scene, &[Boundary]); 20] = [
     (Scene::EditAgain, &[PartyPut, PutStored, RecordUpdated]),
     (Scene::Unheard, &[UnheardStored]),
     (Scene::LawyersEdit, &[AgreementStored, RecordUpdated, UpdateStored]),
-    (Scene::Conflict, &[NoteOwed, PartyPut, PutStored, RecordUpdated, UpdateStored, NoteWritten, NotePaid]),
+    (Scene::ByHand, &[NumberClaimed, PartyPut, PutStored, RecordUpdated]),
+    (
+        Scene::Conflict,
+        &[NoteOwed, PartyPut, PutStored, RecordUpdated, UpdateStored, NoteWritten, NotePaid, MessageSent, MessagePaid],
+    ),
     (Scene::Cleared, &[PairCleared]),
     (Scene::Drift, &[DriftCounted]),
     (Scene::Deleted, &[PairDissolved, LookEnded]),
+    (Scene::Merged, &[NamesakeTold, PairDissolved]),
+    (Scene::TakenOver, &[OwnerAsked, AgreementStored, RecordUpdated, NoteWritten, NotePaid]),
     (Scene::DeletedBoth, &[PartyDeleted, PairDissolved, LookEnded]),
     (Scene::FailsOnce, &[FailureRemembered, FailureTold, FailureForgotten, TrialsForgotten]),
-    (Scene::FailsForGood, &[FailureRemembered, TrialsBegun, FailureTold, LookDropped, FailureNoted]),
+    (Scene::FailsForGood, &[FailureRemembered, TrialsBegun, FailureTold, LookDropped, FailureNoted, FailureMessaged]),
 ];
 
 /// The cases of these scenes: each of their boundaries with each blow.
@@ -103,9 +110,11 @@ const fn act(scene: Scene) -> Act {
         | Scene::LawyersEdit
         | Scene::Conflict
         | Scene::Cleared
+        | Scene::ByHand
         | Scene::Drift
+        | Scene::Merged
         | Scene::Deleted => Act::Updates,
-        Scene::DeletedBoth | Scene::FailsOnce | Scene::FailsForGood => Act::Ends,
+        Scene::TakenOver | Scene::DeletedBoth | Scene::FailsOnce | Scene::FailsForGood => Act::Ends,
         Scene::Unsearchable => Act::Unsearchable,
     }
 }
@@ -132,12 +141,17 @@ fn every_boundary_is_in_the_manual() {
 
 #[tokio::test]
 async fn creates_and_links_killed_anywhere() {
-    Stage::open(Mapping::Shipped, cases(|scene| act(scene) == Act::Creates, &KILLS)).await.killed().await;
+    Stage::open(Mapping::Defaults, cases(|scene| act(scene) == Act::Creates, &KILLS)).await.killed().await;
 }
 
 #[tokio::test]
 async fn updates_killed_anywhere() {
     Stage::open(Mapping::Shipped, cases(|scene| act(scene) == Act::Updates, &KILLS)).await.killed().await;
+}
+
+#[tokio::test]
+async fn a_note_on_a_namesake_whose_answer_is_lost_or_an_error() {
+    Stage::open(Mapping::Shipped, cases(|scene| scene == Scene::Merged, &ANSWERS)).await.unanswered().await;
 }
 
 #[tokio::test]
@@ -148,7 +162,7 @@ async fn failures_and_deletes_killed_anywhere() {
 #[tokio::test]
 async fn an_effect_whose_answer_is_lost_or_an_error() {
     // What a mapping that keeps parties does differently has no effect outside.
-    let outside = cases(|scene| !matches!(scene, Scene::Deleted | Scene::Unsearchable), &ANSWERS);
+    let outside = cases(|scene| !matches!(scene, Scene::Deleted | Scene::Merged | Scene::Unsearchable), &ANSWERS);
     Stage::open(Mapping::Deletes, outside).await.unanswered().await;
 }
 

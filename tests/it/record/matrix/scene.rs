@@ -41,7 +41,9 @@ pub(super) enum Scene {
     Unheard,
     /// The lawyer edits.
     LawyersEdit,
-    /// Both edit the same field, and the lawyer another one, too.
+    /// A person enters the number of a party of which EspoCRM has nothing.
+    ByHand,
+    /// Both edit the same field, and the lawyer another one, too; the record is assigned to a user.
     Conflict,
     /// The lawyer has deleted the party, and the user clears the number.
     Cleared,
@@ -49,11 +51,15 @@ pub(super) enum Scene {
     Drift,
     /// The user deletes a record whose party stays.
     Deleted,
+    /// The user merges two records of the same name into the other one.
+    Merged,
+    /// The user merges another record into this one, which gets its number, and EspoCRM does not tell of its end.
+    TakenOver,
     /// The user deletes a record whose party goes with it.
     DeletedBoth,
     /// Advoware refuses an edit once.
     FailsOnce,
-    /// Nobody but a person can tell which party it is.
+    /// Nobody but a person can tell which party it is; the record is assigned to a user.
     FailsForGood,
 }
 
@@ -69,6 +75,8 @@ pub(super) struct Case {
     name: String,
     /// The record; blank until there is one.
     pub(super) id: String,
+    /// The other record of the same name, where the scene has one.
+    other: String,
     /// The number of its party, where there is one before the scene begins.
     number: i64,
     /// Where the effects of the scene begin.
@@ -87,7 +95,18 @@ impl Case {
     pub(super) fn new((scene, boundary, blow): (Scene, Boundary, Blow), at: usize) -> Self {
         let word = format!("Fall{at}x");
         let name = word.clone();
-        Self { scene, boundary, blow, word, name, id: String::new(), number: 0, mark: 0, posted: None }
+        Self {
+            scene,
+            boundary,
+            blow,
+            word,
+            name,
+            id: String::new(),
+            other: String::new(),
+            number: 0,
+            mark: 0,
+            posted: None,
+        }
     }
 
     /// What is there before the scene; the world syncs it afterwards.
@@ -101,6 +120,11 @@ impl Case {
         match self.scene {
             _ if self.creates() && !matches!(self.scene, Scene::Twin | Scene::Cleared) => {}
             Scene::Link => self.number = lawyers(&full),
+            Scene::ByHand => self.number = lawyers(&json!({ "vorname": "Max", "name": self.name })),
+            Scene::Merged | Scene::TakenOver => {
+                self.other = world.create(&self.person());
+                self.id = world.create(&self.person());
+            }
             Scene::FailsForGood => {
                 self.number = lawyers(&json!({ "vorname": "Max", "name": self.name }));
                 lawyers(&json!({ "vorname": "Max", "name": self.name }));
@@ -112,6 +136,12 @@ impl Case {
     fn person(&self) -> Value {
         let mut person = person("Max", &self.name);
         person["emailAddress"] = json!(self.mail("fall"));
+        if matches!(self.scene, Scene::Conflict | Scene::FailsForGood) {
+            person["assignedUserId"] = json!(self.word);
+        }
+        if self.scene == Scene::ByHand {
+            person["advowareId"] = json!(self.number);
+        }
         person
     }
 
@@ -134,7 +164,14 @@ impl Case {
             | Scene::Unsearchable
             | Scene::Twin
             | Scene::Link
+            | Scene::ByHand
             | Scene::FailsForGood => {}
+            Scene::Merged => sandbox.people().crm_delete(CBETEILIGTE, &self.id).unwrap(),
+            Scene::TakenOver => {
+                let theirs = world.number(&self.other);
+                sandbox.people().crm_delete_unheard(CBETEILIGTE, &self.other).unwrap();
+                world.edit(&self.id, &json!({ "advowareId": theirs }));
+            }
             Scene::Refused => sandbox.fault(on_post(&self.name).once().answer(400, "Die Anrede ist ungültig.")),
             Scene::Renamed => {
                 sandbox.fault(on_post(&self.name).once().cut());
@@ -217,7 +254,8 @@ impl Case {
 
     /// Whether the scene makes a record.
     fn is_new(&self) -> bool {
-        matches!(self.scene, Scene::Twin | Scene::Link | Scene::FailsForGood) || self.creates() && self.number == 0
+        matches!(self.scene, Scene::Twin | Scene::Link | Scene::ByHand | Scene::FailsForGood)
+            || self.creates() && self.number == 0
     }
 
     /// Whether the scene makes a party.
@@ -249,8 +287,11 @@ impl Case {
             Boundary::PartyPut => Match::on(System::Advoware).request("PUT", &party),
             Boundary::PartyDeleted => Match::on(System::Advoware).request("DELETE", &party),
             Boundary::FailureTold => put_to_record(&self.id).containing("failed"),
-            Boundary::NoteWritten | Boundary::FailureNoted => {
-                Match::on(System::EspoCrm).request("POST", "*/Note").containing(&self.id)
+            Boundary::NoteWritten | Boundary::FailureNoted | Boundary::NamesakeTold => Match::on(System::EspoCrm)
+                .request("POST", "*/Note")
+                .containing(&format!("\"parentId\":\"{}\"", self.noted())),
+            Boundary::MessageSent | Boundary::FailureMessaged => {
+                Match::on(System::EspoCrm).request("POST", "*/Note").containing(&format!("view/{}", self.id))
             }
             Boundary::CreateTold | Boundary::LinkTold | Boundary::RecordUpdated => put_to_record(&self.id),
             other => panic!("say which request {other:?} is"),
@@ -285,18 +326,19 @@ impl Case {
 
     /// What one more run says.
     pub(super) fn last_word(&self) -> &'static str {
-        if matches!(self.scene, Scene::Deleted | Scene::DeletedBoth) { "gone" } else { "unchanged" }
+        if matches!(self.scene, Scene::Deleted | Scene::Merged | Scene::DeletedBoth) { "gone" } else { "unchanged" }
     }
 
     /// Whether a note stays owed until the next run.
     pub(super) fn owes(&self) -> bool {
-        self.boundary == Boundary::NoteWritten && matches!(self.blow, Blow::AnswerLost | Blow::ErrorAfter)
+        matches!(self.boundary, Boundary::NoteWritten | Boundary::MessageSent)
+            && matches!(self.blow, Blow::AnswerLost | Blow::ErrorAfter)
     }
 
     /// How many parties and how many records of this case there must be.
     pub(super) fn parties(&self) -> usize {
         match self.scene {
-            Scene::Twin | Scene::FailsForGood => 2,
+            Scene::Twin | Scene::Merged | Scene::TakenOver | Scene::FailsForGood => 2,
             Scene::DeletedBoth => 0,
             _ => 1,
         }
@@ -306,7 +348,7 @@ impl Case {
     pub(super) fn check(&self, world: &World) -> Option<i64> {
         self.check_writes(world);
         self.check_notes(world);
-        if matches!(self.scene, Scene::Deleted | Scene::DeletedBoth) {
+        if matches!(self.scene, Scene::Deleted | Scene::Merged | Scene::DeletedBoth) {
             assert_eq!(world.redis.cli(&["HEXISTS", "ledger:beteiligte:pairs", &self.id]), "0");
             assert_eq!(world.redis.cli(&["ZSCORE", "ledger:beteiligte:looked", &self.id]), "");
             let kept = world.redis.cli(&["HGET", "ledger:beteiligte:dissolved", &self.id]);
@@ -327,11 +369,16 @@ impl Case {
             _ => self.mail("fall"),
         };
         assert_eq!((party["name"].as_str(), party["emailGesch"].as_str()), (Some(&*self.name), Some(&*mail)));
+        // Whether it was made or adopted; `in_step` says that the record has it, too.
+        let is_killed = matches!(self.blow, Blow::KilledBefore | Blow::KilledAfter);
+        if self.scene == Scene::Create && is_killed {
+            assert_eq!(party["rechtsform"], "e.K.", "a new party has its defaults");
+        }
         if self.scene == Scene::EditAgain {
             assert_eq!((&party["telGesch"], &party["anrede"]), (&json!("+4940987654"), &json!("Frau")));
         }
         match self.scene {
-            Scene::Twin | Scene::Cleared => assert_ne!(number, self.number, "a party of its own"),
+            Scene::Twin | Scene::Cleared | Scene::TakenOver => assert_ne!(number, self.number, "a party of its own"),
             _ if self.number != 0 => assert_eq!(number, self.number),
             _ => {}
         }
@@ -360,7 +407,9 @@ impl Case {
         assert_eq!(creates, usize::from(self.creates() && !self.is_the_lawyers()), "creates");
         let updates = of(Change::Update).filter(|effect| effect.key == number).count();
         let expected = match self.scene {
-            Scene::Edit | Scene::Unheard | Scene::Conflict | Scene::FailsOnce | Scene::FailsForGood => 1,
+            Scene::Edit | Scene::Unheard | Scene::ByHand | Scene::Conflict | Scene::FailsOnce | Scene::FailsForGood => {
+                1
+            }
             // What was not sent yet goes over with what came after it.
             Scene::CreateEdited => usize::from(!self.is_unsent()),
             Scene::EditAgain => 1 + usize::from(!self.is_unsent()),
@@ -381,9 +430,16 @@ impl Case {
 
     /// Whatever was overwritten without having been agreed on is in a note, and the note came as often as it may.
     fn check_notes(&self, world: &World) {
-        let notes = world.notes(&self.id);
+        let notes = world.notes(self.noted());
         let (word, at_least_once) = match self.scene {
             Scene::Conflict => (self.mail("kanzlei"), Boundary::NoteWritten),
+            Scene::Merged | Scene::TakenOver => (
+                self.number.to_string(),
+                match self.scene {
+                    Scene::Merged => Boundary::NamesakeTold,
+                    _ => Boundary::NoteWritten,
+                },
+            ),
             _ if self.waits() => ("endgültig gescheitert".to_owned(), Boundary::FailureNoted),
             _ => {
                 assert!(notes.is_empty(), "nobody lost anything: {notes:?}");
@@ -391,10 +447,43 @@ impl Case {
             }
         };
         // Whether a note took effect can no more be asked than whether a POST did.
-        let twice = (self.boundary == at_least_once && self.blow == Blow::KilledAfter)
-            || (self.boundary == Boundary::NotePaid && self.blow == Blow::KilledBefore)
-            || self.owes();
+        let killed_after = |boundary| self.boundary == boundary && self.blow == Blow::KilledAfter;
+        let killed_before = |boundary| self.boundary == boundary && self.blow == Blow::KilledBefore;
+        let unheard = matches!(self.blow, Blow::AnswerLost | Blow::ErrorAfter);
+        let next = match at_least_once {
+            Boundary::NoteWritten => Boundary::NotePaid,
+            Boundary::NamesakeTold => Boundary::PairDissolved,
+            _ => Boundary::FailureMessaged,
+        };
+        let again = matches!(at_least_once, Boundary::NoteWritten | Boundary::NamesakeTold);
+        let again = again && self.boundary == at_least_once && unheard;
+        // What has failed is done once more as a whole.
+        let whole = next == Boundary::FailureMessaged && killed_after(next);
+        let twice = killed_after(at_least_once) || killed_before(next) || again || whole;
         assert_eq!(notes.len(), if twice { 2 } else { 1 }, "notes: {notes:?}");
         assert!(notes.iter().all(|note| note.contains(&word)), "{notes:?}");
+        let messages = world.messages(&self.word);
+        let told = matches!(self.scene, Scene::Conflict | Scene::FailsForGood);
+        let twice = killed_after(Boundary::MessageSent)
+            || killed_before(Boundary::MessagePaid)
+            || (self.boundary == Boundary::MessageSent && unheard)
+            || killed_after(Boundary::FailureMessaged);
+        assert_eq!(
+            messages.len(),
+            if !told {
+                0
+            } else if twice {
+                2
+            } else {
+                1
+            },
+            "messages: {messages:?}"
+        );
+        assert!(messages.iter().all(|message| message.contains(&word)), "{messages:?}");
+    }
+
+    /// The record on whose stream people are told.
+    fn noted(&self) -> &str {
+        if self.scene == Scene::Merged { &self.other } else { &self.id }
     }
 }

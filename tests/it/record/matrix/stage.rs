@@ -10,6 +10,7 @@ use advosync_sandbox::{Action, Fault, Options};
 use futures::future::join_all;
 use tempfile::TempDir;
 
+use super::super::{deleting, mapping_with};
 use super::Blow;
 use super::scene::{Case, Scene};
 use crate::support::world::{HASTY, World};
@@ -73,6 +74,8 @@ pub(super) enum Mapping {
     Shipped,
     /// Parties are deleted with their records.
     Deletes,
+    /// New parties have a default.
+    Defaults,
     /// Parties cannot be searched for.
     Unsearchable,
 }
@@ -80,22 +83,20 @@ pub(super) enum Mapping {
 impl Mapping {
     /// A folder with its file.
     fn folder(self) -> TempDir {
-        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("mappings/beteiligte.toml");
-        let shipped = std::fs::read_to_string(shipped).unwrap();
-        let text = match self {
-            Self::Shipped => shipped.clone(),
-            Self::Deletes => shipped.replace("on_delete = \"keep\"", "on_delete = \"delete\""),
-            Self::Unsearchable => {
+        match self {
+            Self::Shipped => mapping_with(str::to_owned),
+            Self::Deletes => deleting(),
+            Self::Defaults => {
+                mapping_with(|shipped| shipped.to_owned() + "\n[create]\nadvoware = { rechtsform = \"e.K.\" }\n")
+            }
+            Self::Unsearchable => mapping_with(|shipped| {
                 let of_search =
                     |line: &&str| ["[search]", "keys =", "unless_different ="].iter().any(|it| line.starts_with(it));
-                let lines = shipped.lines().filter(|line| !of_search(line));
-                lines.collect::<Vec<_>>().join("\n")
-            }
-        };
-        assert_eq!(text == shipped, self == Self::Shipped, "the shipped mapping is another one now");
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("beteiligte.toml"), text).unwrap();
-        folder
+                let lines: Vec<&str> = shipped.lines().filter(|line| !of_search(line)).collect();
+                assert!(lines.len() + 3 == shipped.lines().count(), "the shipped mapping is another one now");
+                lines.join("\n")
+            }),
+        }
     }
 }
 
@@ -105,7 +106,7 @@ impl Stage {
         let (halts, mapping) = (Halts::new(), mapping.folder());
         let mut settings = HASTY.to_vec();
         let mappings = ("ADVOSYNC_MAPPINGS", mapping.path().to_str().unwrap());
-        settings.extend([halts.setting(), ("ADVOSYNC_WORKER_CONCURRENCY", "64"), mappings]);
+        settings.extend([halts.setting(), ("ADVOSYNC_WORKER_CONCURRENCY", "96"), mappings]);
         let mut world = World::idle(&settings, Options::default()).await;
         // Every write of ours comes back as a webhook.
         world.sandbox.configure(|options| options.webhooks.honour_skip_own = false);

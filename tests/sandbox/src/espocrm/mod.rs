@@ -57,7 +57,7 @@ pub(crate) fn handle(world: &mut World, ask: &Ask) -> Answer {
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     let Some((&name, rest)) = segments.split_first() else { return Answer::empty(404) };
     match (name, rest) {
-        ("App", ["user"]) if ask.method == "GET" => Answer::json(200, &json!({"user": user(&actor)})),
+        ("App", ["user"]) if ask.method == "GET" => app_user(world, &actor),
         ("Metadata", []) if ask.method == "GET" => metadata::read(world, ask, &actor),
         ("Admin", ["fieldManager", scope]) if ask.method == "POST" => metadata::create_field(world, ask, &actor, scope),
         ("Note", _) => notes::handle(world, ask, &actor, rest),
@@ -123,6 +123,13 @@ fn object(ask: &Ask) -> Result<Fields, Answer> {
 fn user(actor: &Actor) -> Value {
     let kind = if actor.admin { "admin" } else { "api" };
     json!({"id": actor.id, "userName": actor.name, "name": actor.name, "type": kind, "isActive": true})
+}
+
+/// Who asks, and what its role says of messages; an admin may send them to all.
+fn app_user(world: &World, actor: &Actor) -> Answer {
+    let may = actor.admin || world.options.espocrm.message_permission;
+    let level = if may { "all" } else { "no" };
+    Answer::json(200, &json!({"user": user(actor), "acl": {"messagePermission": level}}))
 }
 
 fn users(world: &World, ask: &Ask) -> Answer {

@@ -76,6 +76,16 @@ impl Table {
         rows.into_iter()
     }
 
+    pub(crate) fn restore(&mut self, id: &str) -> bool {
+        match self.rows.get_mut(id).filter(|row| row.deleted) {
+            Some(row) => {
+                row.deleted = false;
+                true
+            }
+            None => false,
+        }
+    }
+
     pub(crate) fn delete(&mut self, id: &str) -> bool {
         match self.rows.get_mut(id).filter(|row| !row.deleted) {
             Some(row) => {

@@ -251,3 +251,32 @@ async fn a_second_entity_is_data() {
     let same = world.espocrm(Method::PUT, &format!("CGericht/{id}"), Some(json!({"ort": "Köln"}))).await.json();
     assert_eq!(same["modifiedById"], Value::Null, "without a stream a write that changes nothing bumps nothing");
 }
+
+#[tokio::test]
+async fn an_undeleted_record_is_as_it_was_and_fires_nothing() {
+    let world = World::new().await;
+    world.sandbox.register_webhooks(CBETEILIGTE, "http://127.0.0.1:9/hooks");
+    let people = world.sandbox.people();
+    let id = people.crm_create(CBETEILIGTE, &max()).unwrap();
+    let before = people.crm_get(CBETEILIGTE, &id);
+    people.crm_delete(CBETEILIGTE, &id).unwrap();
+    world.sandbox.forget_webhooks();
+    assert!(people.crm_undelete(CBETEILIGTE, "0000000000000dead").is_err());
+    people.crm_undelete(CBETEILIGTE, &id).unwrap();
+    assert_eq!((people.crm_get(CBETEILIGTE, &id), world.sandbox.webhooks_waiting()), (before, 0));
+    assert!(people.crm_undelete(CBETEILIGTE, &id).is_err(), "it is not deleted");
+    people.crm_delete_unheard(CBETEILIGTE, &id).unwrap();
+    assert_eq!((people.crm_get(CBETEILIGTE, &id), world.sandbox.webhooks_waiting()), (None, 0));
+}
+
+#[tokio::test]
+async fn a_message_to_users_needs_the_right_that_the_role_shows() {
+    let world = World::new().await;
+    let body = json!({"type": "Post", "post": "Hallo", "targetType": "users", "usersIds": ["1"]});
+    for (may, level, status) in [(true, "all", 200), (false, "no", 403)] {
+        world.sandbox.configure(|options| options.espocrm.message_permission = may);
+        let user = world.espocrm(Method::GET, "App/user", None).await;
+        assert_eq!(user.json()["acl"]["messagePermission"], level);
+        assert_eq!(world.espocrm(Method::POST, "Note", Some(&body)).await.status, status);
+    }
+}
