@@ -9,9 +9,9 @@ use chrono_tz::Europe::Berlin;
 use serde_json::{Map, Value};
 
 use super::convert::plain;
-use super::mapping::{Direction, Mapping};
+use super::mapping::{Direction, Field, Mapping, Source};
 use super::merge::{Decision, Loser, Merged, Side, settle};
-use super::normal::Content;
+use super::normal::{Content, Seen};
 use super::status::says_failed;
 
 /// EspoCRM's clock and ours may differ, and `modifiedAt` has whole seconds.
@@ -28,7 +28,7 @@ pub enum Verdict {
     Conflict,
     /// Neither changed.
     NoChange,
-    /// Never synced: EspoCRM's record goes to Advoware.
+    /// Never synced: EspoCRM's record goes to Advoware, and what only Advoware has comes over.
     Initial,
 }
 
@@ -109,10 +109,21 @@ pub fn whole(mapping: &Mapping, verdict: Verdict, espocrm: &Content, advoware: &
         Verdict::AdvowareNewer => Side::Advoware,
         Verdict::EspocrmNewer | Verdict::Conflict | Verdict::Initial => Side::Espocrm,
     };
+    let same_name = mapping
+        .fields
+        .iter()
+        .filter(|field| field.source == Source::Name)
+        .all(|field| field.same(espocrm.get(&field.advoware), advoware.get(&field.advoware)));
+    // A first name goes with its name: beside another one it is somebody else's.
+    let comes = |field: &Field, ours: Seen, theirs: Seen| {
+        ours == Seen::Blank && theirs.text().is_some() && (same_name || !field.is_name())
+    };
     let mut decisions = Vec::new();
     for field in &mapping.fields {
         let (ours, theirs) = (espocrm.get(&field.advoware), advoware.get(&field.advoware));
         let winner = match field.direction {
+            // Where the two have never been in step, a blank in EspoCRM is nobody's edit.
+            Direction::Both if verdict == Verdict::Initial && comes(field, ours, theirs) => Side::Advoware,
             Direction::Both => newer,
             Direction::ToAdvoware => Side::Espocrm,
             Direction::ToEspocrm => Side::Advoware,

@@ -112,7 +112,7 @@ fn contents() -> (Content, Content) {
 #[test]
 fn espocrm_goes_over_as_a_whole_and_what_goes_is_told() {
     let (ours, theirs) = contents();
-    for verdict in [Verdict::EspocrmNewer, Verdict::Initial, Verdict::Conflict] {
+    for verdict in [Verdict::EspocrmNewer, Verdict::Conflict] {
         let merged = whole(&mapping(), verdict, &ours, &theirs);
         let fields: Vec<_> = merged.to_advoware.iter().collect();
         assert_eq!(merged.to_espocrm, Content::default());
@@ -125,6 +125,25 @@ fn espocrm_goes_over_as_a_whole_and_what_goes_is_told() {
         let replaced: Vec<_> = merged.replaced.iter().map(|it| it.field.as_str()).collect();
         assert_eq!(replaced, ["name", "geburtsdatum", "telGesch"]);
     }
+}
+
+#[test]
+fn at_first_contact_a_blank_goes_over_nothing() {
+    let (ours, theirs) = contents();
+    let merged = whole(&mapping(), Verdict::Initial, &ours, &theirs);
+    let fields = |content: &Content| content.iter().map(|(field, _)| field.to_owned()).collect::<Vec<_>>();
+    assert_eq!(fields(&merged.to_advoware), ["name", "anrede", "telGesch"]);
+    assert_eq!(fields(&merged.to_espocrm), ["geburtsdatum"]);
+    assert_eq!(merged.replaced.iter().map(|it| it.field.as_str()).collect::<Vec<_>>(), ["name", "telGesch"]);
+    let check = |espocrm: Value, advoware: Value, expected: (&[&str], &[&str])| {
+        let (ours, theirs) = (mapping().from_espocrm(&record(espocrm)), mapping().from_advoware(&record(advoware)));
+        let merged = whole(&mapping(), Verdict::Initial, &ours, &theirs);
+        assert_eq!(fields(&merged.to_advoware), expected.0);
+        assert_eq!(fields(&merged.to_espocrm), expected.1);
+    };
+    let without_first = || json!({ "firstName": null, "lastName": "Muster", "firmenname": null });
+    check(without_first(), json!({ "vorname": "Max", "name": "Muster" }), (&[], &["vorname"]));
+    check(without_first(), json!({ "vorname": "Max", "name": "Meier" }), (&["vorname", "name"], &[]));
 }
 
 #[test]

@@ -57,7 +57,8 @@ impl Sync {
                 would
             }
             (Route::Compare { number, pair, left }, Some(record)) => {
-                let (would, party) = self.would_compare(id, record, number, pair.as_ref(), left.as_ref(), now).await?;
+                let (would, party) =
+                    self.would_compare(id, record, number, pair.as_ref(), left.as_deref(), now).await?;
                 answer["advoware"] = party;
                 would
             }

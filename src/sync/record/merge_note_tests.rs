@@ -52,3 +52,17 @@ fn nothing_to_tell_is_no_note_and_a_long_value_is_cut() {
     let note = note_for(&mapping(), &merged, &[], when).unwrap();
     assert!(note.contains('…') && note.chars().count() < 400, "{note}");
 }
+
+#[test]
+fn a_party_that_is_left_alone_in_advoware_is_named_with_the_one_that_is_left() {
+    let when = Utc.with_ymd_and_hms(2026, 7, 5, 12, 0, 0).unwrap();
+    let head = "Abgleich mit Advoware am 05.07.2026, 14:00 Uhr\n\n";
+    let text = "Die Nummer in EspoCRM wurde von 17 auf 18 geändert. 17 bleibt in Advoware, ohne Datensatz in EspoCRM.";
+    assert_eq!(renumbered(None, "17", "18", when), format!("{head}{text}"));
+    assert_eq!(renumbered(Some("Mehr".to_owned()), "17", "18", when), format!("Mehr\n\n{text}"));
+    let note = namesake_deleted("abc", "17", "18", when);
+    assert!(note.starts_with(&format!(
+        "{head}In EspoCRM wurde ein Datensatz gleichen Namens gelöscht (abc). Seine Nummer 17 bleibt"
+    )));
+    assert!(note.ends_with("so sind auch 17 und 18 in Advoware Dubletten: bitte dort zusammenführen."), "{note}");
+}

@@ -45,11 +45,11 @@ impl World {
 
     fn plan(&self) -> Plan {
         let both = Both {
+            left: None,
             espocrm: &self.espocrm,
             advoware: &self.advoware,
             pair: self.pair.as_ref(),
             number: "17",
-            left: None,
             own_user: Some(OWN),
         };
         plan(mapping(), both, at(0))

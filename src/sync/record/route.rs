@@ -27,7 +27,7 @@ pub enum Route {
         /// What is known of both sides.
         pair: Option<Pair>,
         /// The pair that the record had with another number: somebody has changed it.
-        left: Option<Pair>,
+        left: Option<Box<Pair>>,
     },
 }
 
@@ -64,7 +64,9 @@ pub fn route(
     match (shown, known.pair) {
         (None, None) => Route::Create,
         (None, Some(pair)) => Route::Compare { number: pair.number.clone(), pair: Some(pair), left: None },
-        (Some(number), Some(left)) if left.number != number => Route::Compare { number, pair: None, left: Some(left) },
+        (Some(number), Some(left)) if left.number != number => {
+            Route::Compare { number, pair: None, left: Some(Box::new(left)) }
+        }
         (Some(number), pair) => Route::Compare { number, pair, left: None },
     }
 }
@@ -117,7 +119,7 @@ mod tests {
         let linked = Some(json!({ "id": "a", "advowareId": 17 }));
         let unlinked = Some(json!({ "id": "a", "advowareId": null }));
         let compare = |number: &str, known| Route::Compare { number: number.into(), pair: known, left: None };
-        let renumbered = Route::Compare { number: "17".into(), pair: None, left: Some(pair("18")) };
+        let renumbered = Route::Compare { number: "17".into(), pair: None, left: Some(Box::new(pair("18"))) };
         assert_eq!(check(unlinked.clone(), None, None), Route::Create);
         assert_eq!(check(linked.clone(), None, None), compare("17", None));
         assert_eq!(check(linked.clone(), Some(pair("17")), None), compare("17", Some(pair("17"))));

@@ -108,7 +108,7 @@ impl Sync {
                 upstream: None,
             }),
             (Route::Compare { number, pair, left }, Some(record)) => {
-                step.compare(&record, &number, pair, left.as_ref()).await
+                step.compare(&record, &number, pair, left.as_deref()).await
             }
             (Route::Create, Some(record)) => step.create(&record, None).await,
             (Route::Recover(intent), Some(record)) => step.create(&record, Some(intent)).await,

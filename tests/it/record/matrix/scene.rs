@@ -166,7 +166,6 @@ impl Case {
             | Scene::Link
             | Scene::ByHand
             | Scene::FailsForGood => {}
-            Scene::Merged => sandbox.people().crm_delete(CBETEILIGTE, &self.id).unwrap(),
             Scene::TakenOver => {
                 let theirs = world.number(&self.other);
                 sandbox.people().crm_delete_unheard(CBETEILIGTE, &self.other).unwrap();
@@ -204,7 +203,9 @@ impl Case {
                 sandbox.people().lawyer_delete(BETEILIGTE, number).unwrap();
                 world.edit(&self.id, &json!({ "advowareId": null }));
             }
-            Scene::Deleted | Scene::DeletedBoth => sandbox.people().crm_delete(CBETEILIGTE, &self.id).unwrap(),
+            Scene::Deleted | Scene::Merged | Scene::DeletedBoth => {
+                sandbox.people().crm_delete(CBETEILIGTE, &self.id).unwrap();
+            }
             Scene::FailsOnce => {
                 let put = Fault::on(System::Advoware).put(&format!("*/Beteiligte/{number}"));
                 sandbox.fault(put.once().answer(400, "Der Name ist gesperrt."));

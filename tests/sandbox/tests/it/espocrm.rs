@@ -277,6 +277,6 @@ async fn a_message_to_users_needs_the_right_that_the_role_shows() {
         world.sandbox.configure(|options| options.espocrm.message_permission = may);
         let user = world.espocrm(Method::GET, "App/user", None).await;
         assert_eq!(user.json()["acl"]["messagePermission"], level);
-        assert_eq!(world.espocrm(Method::POST, "Note", Some(&body)).await.status, status);
+        assert_eq!(world.espocrm(Method::POST, "Note", Some(body.clone())).await.status, status);
     }
 }
