@@ -245,14 +245,46 @@ pub(in crate::sync::record) fn missing(mapping: &Mapping, number: &str) -> Strin
     )
 }
 
-/// What the record's readers are to be told: an older note may be the only place that still has the values in it. The
-/// first line has the time; a run that is repeated after a crash says the rest again, and that once is enough.
+/// What the record's readers are to be told: an older note may be the only place that still has the values in it. A run that is
+/// repeated after a crash says most of it again, and that once is enough.
 fn owed(before: Option<&str>, now: Option<&str>) -> Option<String> {
-    let text = |note: &str| note.split_once('\n').map(|(_, text)| text.trim().to_owned());
-    match (before, now) {
-        (Some(before), Some(now)) if text(now).is_none_or(|text| !before.ends_with(&text)) => {
-            Some(format!("{before}\n\n{now}"))
+    let (Some(before), Some(now)) = (before, now) else { return before.or(now).map(str::to_owned) };
+    // The first paragraph has the time, each further one a title and a line for each value, or a sentence.
+    let mut paragraphs = now.split("\n\n");
+    let mut note = vec![before.to_owned()];
+    note.extend(paragraphs.next().map(str::to_owned));
+    for paragraph in paragraphs {
+        let mut lines = paragraph.lines();
+        let title = lines.next().unwrap_or_default();
+        let news: Vec<&str> = lines.filter(|line| !before.lines().any(|told| told == *line)).collect();
+        if !news.is_empty() {
+            note.push(format!("{title}\n{}", news.join("\n")));
+        } else if paragraph == title && !before.contains(title) {
+            note.push(title.to_owned());
         }
-        (before, now) => before.or(now).map(str::to_owned),
+    }
+    Some(if note.len() == 2 { before.to_owned() } else { note.join("\n\n") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::owed;
+
+    #[test]
+    fn a_note_that_is_owed_gets_only_what_it_does_not_say_yet() {
+        let check = |now: &str, expected: &str| {
+            let before = "Abgleich um 10\n\nVerschieden:\n- Name: a";
+            assert_eq!(owed(Some(before), Some(now)).as_deref(), Some(&*format!("{before}{expected}")));
+        };
+        check("Abgleich um 11\n\nVerschieden:\n- Name: a", "");
+        check("Abgleich um 11\n\nVerschieden:\n- Name: b", "\n\nAbgleich um 11\n\nVerschieden:\n- Name: b");
+        check(
+            "Abgleich um 11\n\nVerschieden:\n- Name: a\n- Anrede: c\n\nErsetzt:\n- Name: a",
+            "\n\nAbgleich um 11\n\nVerschieden:\n- Anrede: c",
+        );
+        check("Abgleich um 11\n\nEin Satz.", "\n\nAbgleich um 11\n\nEin Satz.");
+        check("Abgleich um 11\n\nVerschieden:", "");
+        assert_eq!(owed(None, Some("x")).as_deref(), Some("x"));
+        assert_eq!(owed(Some("x"), None).as_deref(), Some("x"));
     }
 }

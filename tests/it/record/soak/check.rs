@@ -187,6 +187,10 @@ impl Court<'_> {
             }
             return;
         }
+        if went_back(line, other, old) {
+            self.verdict.outdated += 1;
+            return;
+        }
         let line_of_note = Told {
             number: 0,
             id: id.clone(),
@@ -268,6 +272,15 @@ impl Court<'_> {
         let over = first_with(other, &placed.value, placed.number, time);
         over.is_none_or(|over| self.history.is_interrupted(over))
     }
+}
+
+/// Whether a value is again what both sides had when they were equal last: that is no edit.
+fn went_back(line: &[Step], other: &[Step], old: &Step) -> bool {
+    let mut times: Vec<u64> = line.iter().chain(other).map(|it| it.number).filter(|it| *it < old.number).collect();
+    times.push(0);
+    times.sort_unstable();
+    let equal = times.into_iter().rev().find(|time| value_at(line, *time) == value_at(other, *time));
+    equal.is_some_and(|time| value_at(line, time) == old.value)
 }
 
 /// How often the program wrote: created, updated in Advoware, updated in `EspoCRM`, notes.

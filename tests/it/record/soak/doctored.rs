@@ -377,3 +377,18 @@ fn after_a_crash_what_came_over_may_count_as_new_once_more() {
     story(true).check(&[]);
     story(false).check(&["NOT NEWS"]);
 }
+
+#[test]
+fn what_a_person_took_back_was_no_edit() {
+    let story = |taken_back: Value| {
+        let mut story = good();
+        story.user(A, &json!({ "rechtsform": "GmbH" }));
+        story.lawyer(ONE, &json!({ "rechtsform": "AG" }));
+        story.user(A, &json!({ "rechtsform": taken_back }));
+        story.read();
+        story.update(A, &json!({ "rechtsform": "AG" }));
+        story
+    };
+    story(Value::Null).check(&[]);
+    story(json!("KG")).check(&["LOST: rechtsform of a: \"KG\""]);
+}

@@ -96,9 +96,10 @@ impl People {
         }
     }
 
-    /// The values of a new party; every fourth one is a company.
+    /// The values of a new party; of four, one is a company.
     fn somebody(&mut self, side: Side) -> Value {
-        let mut values = self.names(side, self.last % 4 != 3);
+        let is_person = self.dice.random_bool(0.75);
+        let mut values = self.names(side, is_person);
         for field in PLAIN {
             if self.dice.random_bool(0.7) {
                 values.insert(name_of(field, side).to_owned(), json!(self.value(field)));
