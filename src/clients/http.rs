@@ -26,6 +26,14 @@ pub struct Call {
     pub path: String,
 }
 
+impl Call {
+    /// A read of this path.
+    #[must_use]
+    pub const fn get(path: String) -> Self {
+        Self { method: Method::GET, path }
+    }
+}
+
 impl fmt::Display for Call {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{} {}", self.method, self.path)
@@ -158,11 +166,14 @@ pub(super) fn snippet(text: &str, secrets: &[&str]) -> String {
     }
 }
 
-/// What a body is, in words. JSON is described by its shape, because its content is somebody's personal data.
+/// What a body is, in words. JSON is described by its shape, because its content is somebody's personal data; so is what
+/// only begins like JSON, such as an answer that was cut off.
 pub(super) fn described(body: &[u8], secrets: &[&str]) -> String {
+    let start = text(body).trim_start().chars().next();
     match json(body) {
         _ if body.trim_ascii().is_empty() => "empty".to_owned(),
         Some(value) => shape(&value),
+        None if matches!(start, Some('{' | '[' | '"')) => format!("broken JSON of {} bytes", body.len()),
         None => format!("no JSON but: {}", snippet(&text(body), secrets)),
     }
 }
@@ -228,6 +239,10 @@ mod tests {
         check(r#""Meier""#, "a JSON string");
         check("  ", "empty");
         check("<html>", "no JSON but: <html>");
+        for broken in [r#"{"name":"Meier","#, r#"[{"name":"Meier"}"#, r#"  "Meier"#, "\u{feff}[{\"name\":\"Meier\"},}"]
+        {
+            check(broken, &format!("broken JSON of {} bytes", broken.len()));
+        }
     }
 
     #[test]

@@ -54,7 +54,9 @@ impl Client {
         // The status decides; a body that could not be read only has nothing to add.
         let body = body.unwrap_or_default();
         let retry_after = http::retry_after(&headers, Utc::now());
-        let refusal = Refusal { status, body: &body, retry_after, secrets: &[token.expose()] };
+        let options = &self.shared.options;
+        let secrets = [token.expose(), options.password.expose(), options.api_key.expose()];
+        let refusal = Refusal { status, body: &body, retry_after, secrets: &secrets };
         Err(refusal.of_call(request.call.clone()))
     }
 

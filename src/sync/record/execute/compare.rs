@@ -4,7 +4,7 @@ use super::{Boundary, Record, Report, Step, Withheld, failure};
 use crate::clients::{ADVOWARE, advoware};
 use crate::sync::ledger::Pair;
 use crate::sync::record::plan::{Both, Plan, needs_own_user, plan, version};
-use crate::sync::record::route::number_in;
+use crate::sync::record::route::{is_numbered, number_in};
 use crate::sync::record::{merge::Snapshot, status};
 use crate::worker::Failure;
 
@@ -129,8 +129,11 @@ impl Step<'_> {
             }
             _ => failure::advoware(&error),
         })?;
+        let mapping = &self.sync.mapping;
+        let is_it =
+            |record: &Record| version(mapping, record).is_some() && is_numbered(record, &mapping.advoware.id, number);
         match answer {
-            Some(record) if version(&self.sync.mapping, &record).is_some() => Ok(record),
+            Some(record) if is_it(&record) => Ok(record),
             _ => self.read_advoware(number).await,
         }
     }

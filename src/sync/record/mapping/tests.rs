@@ -231,6 +231,10 @@ fn several_attributes_are_one_field_in_advoware() {
     refused(&with("espocrm = \"a\"\nseparator = \" \""), "x.toml:36: `field.separator`: has no effect without a list");
     refused(&with("espocrm = [\"a\", \"b\"]\nseparator = \"\""), "x.toml:36: `field.separator`: must not be empty");
     refused(
+        &with("espocrm = [\"a\", \"b\"]\nseparator = \" u \""),
+        "x.toml:36: `field.separator`: ` u ` stands inside",
+    );
+    refused(
         &with("espocrm = [\"a\", \"b\"]\nconvert = \"text\""),
         "x.toml:36: `field.convert`: several attributes are",
     );
