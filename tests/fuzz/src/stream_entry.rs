@@ -31,7 +31,11 @@ fn an_entry_is_a_job_or_a_dead_letter() {
             let () = adding.query_async(&mut redis.raw).await.unwrap();
             let mut consumer = Consumer::new(&redis.queue, Flow::Vmh, "worker-1", LEASE);
             let (mut ran, mut left) = (BTreeSet::new(), entries.len());
+            let mut looks = 0;
             while left > 0 {
+                looks += 1;
+                // Each look ends one entry at least, but for the first, which finds no group of readers.
+                assert!(looks <= MOST + 1, "{left} entries are left, and nothing becomes of them");
                 let claimed = consumer.next(100, 0).await.unwrap();
                 for claimed in claimed {
                     ran.insert(check(&claimed));
