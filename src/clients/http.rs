@@ -141,6 +141,7 @@ pub(super) async fn read(mut response: reqwest::Response, limit: usize, timeout:
 
 /// The text of a body. German gateways also send Latin-1 without saying so.
 pub(super) fn text(body: &[u8]) -> String {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     match std::str::from_utf8(body) {
         Ok(text) => text.trim_start_matches('\u{feff}').to_owned(),
         Err(_) => body.iter().map(|&byte| char::from(byte)).collect(),
@@ -243,6 +244,8 @@ mod tests {
         {
             check(broken, &format!("broken JSON of {} bytes", broken.len()));
         }
+        let latin_1 = b"\xef\xbb\xbf[{\"name\":\"M\xfcller\"}]";
+        assert_eq!(described(latin_1, &[]), "broken JSON of 22 bytes");
     }
 
     #[test]

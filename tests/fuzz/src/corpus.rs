@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 /// Texts that break readers, whatever they read; mutations put them in anywhere.
-const HOSTILE: [&[u8]; 40] = [
+pub(crate) const HOSTILE: [&[u8]; 48] = [
     b"null",
     b"true",
     b"{}",
@@ -38,21 +38,32 @@ const HOSTILE: [&[u8]; 40] = [
     "\u{1f600}".as_bytes(),
     b"\r\n",
     b"\n",
+    b"\x7f",
+    b"%7f",
+    b"%00",
+    b".",
     b"..",
+    b"/",
+    b"\\",
+    b";",
     b"%2e",
     b"%",
     b"0001-01-01T00:00:00",
     b"9999-12-31T23:59:59",
+    b"+262142-12-31T23:59:59",
     b"-0001-02-30",
     b"24:00:00",
 ];
+
+/// No file has a say for more words: one with a thousand ids would leave no room for others.
+const WORDS_OF_A_FILE: usize = 60;
 
 /// All inputs of a target, and the words in them.
 #[derive(Debug)]
 pub(crate) struct Corpus {
     /// File name and content.
     pub(crate) files: Vec<(String, Vec<u8>)>,
-    /// What mutations put in: the words of all inputs and what breaks readers.
+    /// The words of all inputs, for mutations to put in elsewhere.
     pub(crate) words: Vec<Vec<u8>>,
 }
 
@@ -69,8 +80,8 @@ impl Corpus {
             .collect();
         files.sort();
         assert!(!files.is_empty(), "{} has no input", folder.display());
-        let mut words: Vec<Vec<u8>> = files.iter().flat_map(|(_, content)| words(content)).collect();
-        words.extend(HOSTILE.map(<[u8]>::to_vec));
+        let mut words: Vec<Vec<u8>> =
+            files.iter().flat_map(|(_, content)| words(content).take(WORDS_OF_A_FILE)).collect();
         words.sort();
         words.dedup();
         Self { files, words }

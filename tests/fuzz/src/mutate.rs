@@ -5,7 +5,7 @@ use std::ops::{Bound, Range};
 
 use bolero::{Driver, ValueGenerator};
 
-use crate::corpus::Corpus;
+use crate::corpus::{Corpus, HOSTILE};
 
 /// No input is longer, unless its file is: beyond every limit but those of a body and of depth, which files are beyond.
 const LONGEST: usize = 16 * 1024;
@@ -44,7 +44,11 @@ impl Mutated<'_> {
         Some(&self.0.files[below(driver, self.0.files.len())?].1)
     }
 
+    /// One that breaks readers, or one of the corpus.
     fn word<D: Driver>(&self, driver: &mut D) -> Option<&[u8]> {
+        if driver.gen_bool(None)? {
+            return Some(HOSTILE[below(driver, HOSTILE.len())?]);
+        }
         Some(&self.0.words[below(driver, self.0.words.len())?])
     }
 
@@ -71,8 +75,15 @@ impl Mutated<'_> {
                 let times = 1 << below(driver, 15)?;
                 insert(bytes, at, &part.repeat(times.min(LONGEST / part.len().max(1))));
             }
-            5 | 6 => {
+            5 => {
                 let at = below(driver, bytes.len() + 1)?;
+                insert(bytes, at, self.word(driver)?);
+            }
+            // At the beginning or the end of something.
+            6 => {
+                let at = below(driver, bytes.len() + 1)?;
+                let edge = bytes[at..].iter().position(|byte| b"\"'=:/,;?&%[]{}()\n ".contains(byte));
+                let at = at + edge.unwrap_or(0) + usize::from(edge.is_some() && driver.gen_bool(None)?);
                 insert(bytes, at, self.word(driver)?);
             }
             7 | 8 => {

@@ -17,7 +17,7 @@ fn a_webhook_is_taken_whole_or_refused() {
     let runtime = runtime();
     let mut redis = runtime.block_on(Redis::start());
     let routes = ingress(&redis.queue);
-    run("webhook_body", 2_500, |body| {
+    run("webhook_body", 5_000, |body| {
         runtime.block_on(async {
             redis.ask::<()>(&["DEL", PENDING, "jobs:vmh"]).await;
             let target = Uri::from_static("/vmh/webhook/beteiligte/update");

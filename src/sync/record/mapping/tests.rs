@@ -402,6 +402,17 @@ fn a_file_replaces_the_built_in_of_its_name_and_others_are_added() {
 }
 
 #[test]
+fn a_key_of_thousands_of_tables_is_a_fault_and_no_end_of_the_stack() {
+    for deep in ["a.".repeat(20_000) + "a = 1", format!("[{}a]", "a.".repeat(20_000))] {
+        let faults = parse("x.toml", &format!("name = \"akte\"\n{deep}\n")).expect_err("refused");
+        assert!(
+            faults.len() == 1 && faults[0].to_string().starts_with("x.toml:2: the line has more than"),
+            "{faults:?}"
+        );
+    }
+}
+
+#[test]
 fn faults_between_files_name_both() {
     let folder = folder(&[
         ("a.toml", &second("akte", "CAkte")),
