@@ -1,5 +1,6 @@
 //! Whatever a caller of the proxy asks for, Advoware is asked for something below its base, and for just that.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -86,7 +87,7 @@ fn stays(path: &[u8]) -> bool {
             depth >= 0
         })
     });
-    inside && !path.iter().any(|byte| byte.is_ascii_control())
+    inside && !path.iter().any(u8::is_ascii_control)
 }
 
 /// As it has to be sent: what no address may hold is escaped (RFC 3986), all else is left.
@@ -95,7 +96,7 @@ fn escaped(text: &str) -> String {
     for byte in text.bytes() {
         match byte {
             b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' | b'\'' | b'[' | b']' | 0..=32 | 127.. => {
-                out += &format!("%{byte:02X}");
+                write!(out, "%{byte:02X}").unwrap();
             }
             _ => out.push(byte.into()),
         }

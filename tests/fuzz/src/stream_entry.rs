@@ -10,7 +10,7 @@ use crate::redis::Redis;
 
 /// The most entries of an input.
 const MOST: usize = 20;
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_mins(1);
 
 /// An input is entries with an empty line between them; of an entry, each line is a field, its name before the first `=`.
 #[test]
