@@ -11,7 +11,7 @@ use crate::corpus::Corpus;
 use crate::mutate::{Input, Mutated};
 
 /// No input may take longer, on a busy machine, without optimisation. libFuzzer has a bound of its own.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(20);
 /// What libFuzzer is told, where this was compiled to be driven by it.
 const LIBFUZZER: &str = "BOLERO_LIBFUZZER_ARGS";
 /// The number of mutations ends a run, not the time.
