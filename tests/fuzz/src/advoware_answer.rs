@@ -78,7 +78,7 @@ fn judged<T>(answer: &Answer, result: Result<T, Error>) -> Option<T> {
         Err(error) => error,
     };
     let text = error.to_string();
-    // A 2xx answers a request that held none.
+    // The plain text of a 2xx is quoted as it stands.
     assert!(answer.is_success() || SECRETS.iter().all(|secret| !text.contains(secret)), "a secret: {text}");
     let begins = answer.body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&answer.body).trim_ascii_start();
     let party = begins.starts_with(b"{") || begins.starts_with(b"[");

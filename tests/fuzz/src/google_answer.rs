@@ -84,7 +84,7 @@ fn judged<T>(answer: &Answer, result: Result<T, Error>) -> Option<T> {
         Err(error) => error,
     };
     let text = error.to_string();
-    // A 2xx answers a request that held none.
+    // The plain text of a 2xx is quoted as it stands.
     assert!(answer.is_success() || !text.contains(SECRET), "a secret: {text}");
     assert!(text.chars().count() <= LONGEST_ERROR && !text.contains(char::is_control), "{text:?}");
     match answer.status {

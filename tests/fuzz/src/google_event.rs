@@ -68,8 +68,8 @@ fn reads(event: &Record, window: Window) {
 }
 
 fn check(rule: &recurrence::Rule, window: Window) {
-    let (instances, more) = rule.instances(window, MOST);
-    assert!(instances.len() <= MOST && (more || instances.len() < MOST || instances.len() == MOST));
+    let (instances, _) = rule.instances(window, MOST);
+    assert!(instances.len() <= MOST);
     assert!(instances.is_sorted_by(|(one, _), (next, _)| one < next));
     for (key, when) in instances.iter().take(3) {
         assert!(when.first_day() <= window.to && when.last_day() >= window.from, "{when:?} lies outside");

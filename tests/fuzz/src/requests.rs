@@ -1,5 +1,6 @@
 //! Requests to routes, without a socket.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use advosync::ingress::{self, Options};
@@ -8,7 +9,6 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, StatusCode, Uri};
 use serde_json::Value;
-use std::sync::Arc;
 use tower::ServiceExt as _;
 
 /// The largest body that the ingress of these tests takes.
