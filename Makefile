@@ -1,6 +1,6 @@
 # For people and CI alike: every target installs what is missing, and says so.
 
-.PHONY: help test soak demo bench
+.PHONY: help test soak fuzz demo bench
 .DEFAULT_GOAL := help
 
 # Programs are started from here: `cargo run -p` of one package builds what it depends on once more, with other features.
@@ -16,6 +16,10 @@ soak: ## ten minutes each for the queue, the calendars and schedules, and 2,000 
 	@.ci/need cc redis nextest
 	ADVOSYNC_SOAK_SECONDS=$${ADVOSYNC_SOAK_SECONDS:-600} cargo nextest run --locked -p advosync --profile soak --no-capture \
 		-E 'test(/^((queue|calendar|record)::soak::|process::cron::every_slot)/)'
+
+fuzz: ## hostile input under libFuzzer, a minute a target; ADVOSYNC_FUZZ_SECONDS=600 for longer, TARGETS="proxy_path webhook_body" for some of them
+	@.ci/need cc c++ redis
+	@.ci/fuzz $(TARGETS)
 
 demo: ## the product against a sandbox of the outside systems; KEEP=1 leaves it running
 	@.ci/need cc redis

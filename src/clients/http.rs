@@ -26,6 +26,14 @@ pub struct Call {
     pub path: String,
 }
 
+impl Call {
+    /// A read of this path.
+    #[must_use]
+    pub const fn get(path: String) -> Self {
+        Self { method: Method::GET, path }
+    }
+}
+
 impl fmt::Display for Call {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{} {}", self.method, self.path)
@@ -140,6 +148,7 @@ pub(super) async fn read(mut response: reqwest::Response, limit: usize, timeout:
 
 /// The text of a body. German gateways also send Latin-1 without saying so.
 pub(super) fn text(body: &[u8]) -> String {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     match std::str::from_utf8(body) {
         Ok(text) => text.trim_start_matches('\u{feff}').to_owned(),
         Err(_) => body.iter().map(|&byte| char::from(byte)).collect(),
@@ -179,11 +188,14 @@ pub(super) fn snippet(text: &str, hidden: &[&str]) -> String {
     }
 }
 
-/// What a body is, in words. JSON is described by its shape, because its content is somebody's personal data.
+/// What a body is, in words. JSON is described by its shape, because its content is somebody's personal data; so is what
+/// only begins like JSON, such as an answer that was cut off.
 pub(super) fn described(body: &[u8], hidden: &[&str]) -> String {
+    let start = text(body).trim_start().chars().next();
     match json(body) {
         _ if body.trim_ascii().is_empty() => "empty".to_owned(),
         Some(value) => shape(&value),
+        None if matches!(start, Some('{' | '[' | '"')) => format!("broken JSON of {} bytes", body.len()),
         None => format!("no JSON but: {}", snippet(&text(body), hidden)),
     }
 }
@@ -261,6 +273,12 @@ mod tests {
         check(r#""Meier""#, "a JSON string");
         check("  ", "empty");
         check("<html>", "no JSON but: <html>");
+        for broken in [r#"{"name":"Meier","#, r#"[{"name":"Meier"}"#, r#"  "Meier"#, "\u{feff}[{\"name\":\"Meier\"},}"]
+        {
+            check(broken, &format!("broken JSON of {} bytes", broken.len()));
+        }
+        let latin_1 = b"\xef\xbb\xbf[{\"name\":\"M\xfcller\"}]";
+        assert_eq!(described(latin_1, &[]), "broken JSON of 22 bytes");
     }
 
     #[test]

@@ -64,10 +64,13 @@ fn parse(body: &[u8]) -> Result<Trigger, ApiError> {
             r#"the body is not a JSON object: send {"kuerzel":"SB","full_content":true}, or nothing at all for everybody"#,
         ));
     }
-    let fields: Fields = serde_json::from_slice(body).map_err(|error| {
+    let not_json =
+        |why: String| ApiError::bad_request("not_json", why + r#": send {"kuerzel":"SB","full_content":true}"#);
+    // What is skipped is not looked at closely, so text that is not UTF-8 is found here.
+    let text = std::str::from_utf8(body).map_err(|error| not_json(format!("the body is not UTF-8 ({error})")))?;
+    let fields: Fields = serde_json::from_str(text).map_err(|error| {
         let why = if error.is_data() { "a field stands twice" } else { "the body is not JSON" };
-        let message = format!("{why} (line {} column {})", error.line(), error.column());
-        ApiError::bad_request("not_json", message + r#": send {"kuerzel":"SB","full_content":true}"#)
+        not_json(format!("{why} (line {} column {})", error.line(), error.column()))
     })?;
     let target = match fields.kuerzel {
         None | Some(Scalar::Null) => Target::All,
@@ -124,7 +127,8 @@ mod tests {
         check(b"null", "not_an_object", "object");
         check(b"\"SB\"", "not_an_object", "object");
         check(b"{", "not_json", "not JSON");
-        check(b"{\"kuerzel\":\"\xff\"}", "not_json", "line 1");
+        check(b"{\"kuerzel\":\"\xff\"}", "not_json", "not UTF-8");
+        check(b"{\"other\":\"\xff\",\"kuerzel\":\"SB\"}", "not_json", "not UTF-8");
         check(br#"{"kuerzel":"A","kuerzel":"B"}"#, "not_json", "twice");
         check(br#"{"kuerzel":5}"#, "wrong_type", "`kuerzel` is a number");
         check(br#"{"kuerzel":["SB"]}"#, "wrong_type", "`kuerzel` is an array");

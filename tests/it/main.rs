@@ -5,6 +5,7 @@
 
 mod admin;
 mod calendar;
+mod packaging;
 mod process;
 mod queue;
 mod record;

@@ -4,6 +4,9 @@ use url::Url;
 
 use crate::clients::path::encoded;
 
+/// The longest address that can be sent, bytes; escapes make one longer than what a caller gave.
+const LONGEST: usize = 65_534;
+
 /// How one record is addressed: `Beteiligte/17`, but `Termine?frnr=17`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Key<'a> {
@@ -81,6 +84,9 @@ pub(super) fn under(base: &Url, target: &str) -> Result<Url, String> {
     if !stays || url.path().matches('/').count() != parts || path.contains(['\\', '\r', '\n', '\t', '\0']) {
         return Err(leaves());
     }
+    if url.as_str().len() > LONGEST {
+        return Err(format!("the address is longer than {LONGEST} bytes"));
+    }
     Ok(url)
 }
 
@@ -123,5 +129,8 @@ mod tests {
         check("a/%2e%2e/b", None);
         check("a\\..\\..\\b", None);
         check("a\nb", None);
+        let fits = LONGEST - base.as_str().len();
+        assert!(under(&base, &"a".repeat(fits)).is_ok() && under(&base, &"a".repeat(fits + 1)).is_err());
+        assert!(under(&base, &"ü".repeat(fits / 3)).is_err(), "each is six bytes when it is sent");
     }
 }

@@ -54,8 +54,9 @@ impl Client {
         // The status decides; a body that could not be read only has nothing to add.
         let body = body.unwrap_or_default();
         let retry_after = http::retry_after(&headers, Utc::now());
-        let sent = http::json(&request.body);
-        let hidden = [&[token.expose()], http::sent_texts(sent.as_ref()).as_slice()].concat();
+        let (options, sent) = (&self.shared.options, http::json(&request.body));
+        let secrets = [token.expose(), options.password.expose(), options.api_key.expose()];
+        let hidden = [&secrets, http::sent_texts(sent.as_ref()).as_slice()].concat();
         let refusal = Refusal { status, body: &body, retry_after, hidden: &hidden };
         Err(refusal.of_call(request.call.clone()))
     }

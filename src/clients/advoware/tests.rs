@@ -407,6 +407,13 @@ async fn places_are_bounded_and_waiting_can_be_cancelled() {
 }
 
 #[tokio::test]
+async fn an_answer_that_repeats_a_secret_shows_none_in_its_error() {
+    let server = advoware(|_| answer(400, "t1, kennwort-7, dGVzdC1zZWNyZXQta2V5")).await;
+    let shown = client(&server).get(B, "1").await.unwrap_err().to_string();
+    assert!(shown.contains("400: ***, ***, ***"), "{shown}");
+}
+
+#[tokio::test]
 async fn settings_never_show_their_secrets() {
     let shown = format!("{:?}", options(nobody("/").await, nobody("/").await));
     assert!(!shown.contains("kennwort-7") && !shown.contains("dGVzdC1zZWNyZXQta2V5"), "{shown}");

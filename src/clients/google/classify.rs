@@ -36,7 +36,7 @@ impl Refusal<'_> {
     pub(super) fn into_error(self, call: Call) -> Error {
         let status = self.status.as_u16();
         let (reason, message) = self.words();
-        let message = snippet(&message, self.hidden);
+        let (reason, message) = (snippet(&reason, self.hidden), snippet(&message, self.hidden));
         match status {
             408 | 500..=599 => Error::Unknown { call, cause: Cause::Status { status, text: message } },
             400..=499 => self.refused(call, status, reason, message),
@@ -151,6 +151,21 @@ mod tests {
         check(400, malformed, Gone::Thing, "Rejected");
         check(400, "{}", Gone::SyncToken, "Rejected");
         check(404, "{}", Gone::SyncToken, "NotFound");
+    }
+
+    #[test]
+    fn a_reason_is_shown_like_a_message() {
+        let reason = format!("a\n\u{1b}[31m geheim {}", "r".repeat(2_000));
+        let body = json!({ "error": { "message": "x", "errors": [{ "reason": reason }] } }).to_string();
+        let refusal = Refusal {
+            status: StatusCode::BAD_REQUEST,
+            body: body.as_bytes(),
+            retry_after: None,
+            gone: Gone::Thing,
+            secrets: &["geheim"],
+        };
+        let shown = refusal.into_error(Call::get("X".to_owned())).to_string();
+        assert!(shown.contains("(a [31m *** rrr") && shown.len() < 400 && !shown.contains(char::is_control), "{shown}");
     }
 
     #[test]

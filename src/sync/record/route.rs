@@ -89,6 +89,13 @@ pub fn number_in(record: &Map<String, Value>, attribute: &str) -> Option<String>
     (!text.is_empty() && text != "0").then_some(text)
 }
 
+/// Whether a record carries this number; leading zeros do not count.
+#[must_use]
+pub fn is_numbered(record: &Map<String, Value>, attribute: &str, number: &str) -> bool {
+    let plain = |text: &str| text.trim().trim_start_matches('0').to_owned();
+    number_in(record, attribute).is_some_and(|said| plain(&said) == plain(number))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -143,6 +150,21 @@ mod tests {
         assert_eq!(check(linked(), pair(20), None), Route::Wait(Duration::from_secs(40)));
         assert_eq!(check(linked(), pair(60), None), Route::Compare { number: "17".into(), pair: pair(60), left: None });
         assert_eq!(check(None, pair(20), None), Route::Dissolve(pair(20)), "there is nothing that it could undo");
+    }
+
+    #[test]
+    fn a_record_is_the_one_whose_number_it_carries() {
+        let check = |said: Value, expected: bool| {
+            let record = json!({ "betNr": said });
+            assert_eq!(is_numbered(record.as_object().unwrap(), "betNr", "17"), expected, "{record}");
+        };
+        check(json!(17), true);
+        check(json!("17"), true);
+        check(json!(" 0017 "), true);
+        for other in [json!(18), json!(170), json!(-17), json!("17a"), json!(""), json!(0), Value::Null, json!([17])] {
+            check(other, false);
+        }
+        assert!(!is_numbered(&Map::new(), "betNr", "17"), "an answer without a number is no record");
     }
 
     #[test]

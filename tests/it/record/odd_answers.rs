@@ -56,6 +56,12 @@ async fn an_odd_answer_harms_nothing() {
     assert!(error.contains("HTML") || error.contains("html"), "{error}");
     let error = said(harmless(&world, &pair, advoware().answer(200, "[{\"betNr\":1},{\"betNr\":2}]")).await);
     assert!(error.contains("one record"), "{error}");
+    // Merged and put, another party's record would replace this one.
+    for other in [r#"{"betNr":999,"rowId":"zz","name":"Fremd","vorname":"Erika"}"#, r#"{"rowId":"zz","name":"Fremd"}"#]
+    {
+        let error = said(harmless(&world, &pair, advoware().answer(200, other)).await);
+        assert!(error.contains("a record whose betNr is not"), "{error}");
+    }
     let error = said(harmless(&world, &pair, advoware().answer(200, "null")).await);
     assert!(!error.is_empty());
     let error = said(harmless(&world, &pair, advoware().answer(403, "Diese Funktion wird nicht angeboten.")).await);

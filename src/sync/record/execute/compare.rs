@@ -8,7 +8,7 @@ use crate::sync::ledger::Pair;
 use crate::sync::record::mapping::Mapping;
 use crate::sync::record::normal::Content;
 use crate::sync::record::plan::{Both, Plan, needs_own_user, plan, version};
-use crate::sync::record::route::number_in;
+use crate::sync::record::route::{is_numbered, number_in};
 use crate::sync::record::{merge::Snapshot, status};
 use crate::worker::Failure;
 
@@ -158,7 +158,11 @@ impl Step<'_> {
             }
         };
         let sent = |field: &String| plan.merged.to_advoware.get(field).is_known();
-        let told = answer.filter(|answer| version(mapping, answer).is_some() && plan.is_shown(answer));
+        let told = answer.filter(|answer| {
+            is_numbered(answer, &mapping.advoware.id, number)
+                && version(mapping, answer).is_some()
+                && plan.is_shown(answer)
+        });
         let is_told = told.is_some();
         let mut answered = match told {
             Some(answered) => answered,

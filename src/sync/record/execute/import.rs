@@ -119,7 +119,7 @@ impl Importing<'_> {
             }
             Some(Import { progress: Progress::Left { .. }, .. }) | None => None,
         };
-        let party = match self.sync.advoware.get(&mapping.advoware.path, self.number).await {
+        let party = match self.sync.party(self.number).await {
             Ok(party) => party,
             Err(advoware::Error::NotFound { .. }) => {
                 self.run.asks_only(ADVOWARE);

@@ -31,9 +31,9 @@ use super::decision::Decision;
 use super::drift::{Unannounced, name};
 use super::mapping::Mapping;
 use super::merge::Side;
-use super::route::{Route, route};
+use super::route::{Route, is_numbered, route};
 use super::{status, trials as trying};
-use crate::clients::{advoware, espocrm};
+use crate::clients::{Call, Cause, advoware, espocrm};
 use crate::queue::{Flow, Job, Lane, Queue};
 use crate::sync::ledger::{Ledger, Pair, Trials, Written};
 use crate::worker::{Failure, Run};
@@ -135,6 +135,19 @@ impl Sync {
         effect: impl Future<Output = T> + Send + 'a,
     ) -> impl Future<Output = T> + Send + 'a {
         self.halts.at(boundary, key, effect)
+    }
+
+    /// Advoware's record of this number. Another one would be written over this one: an answer that does not carry the
+    /// number is none.
+    async fn party(&self, number: &str) -> Result<Record, advoware::Error> {
+        let end = &self.mapping.advoware;
+        let party = self.advoware.get(&end.path, number).await?;
+        if is_numbered(&party, &end.id, number) {
+            return Ok(party);
+        }
+        let call = Call::get(format!("{}/{number}", end.path));
+        let cause = Cause::Unreadable(format!("a record whose {} is not {number}", end.id));
+        Err(advoware::Error::Unknown { call, cause })
     }
 
     /// Remembers that both sides of a record were seen, or that it is gone, so that sweeps know when to look again.
@@ -257,11 +270,7 @@ impl Step<'_> {
     }
 
     async fn read_advoware(&self, number: &str) -> Result<Record, Failure> {
-        self.sync
-            .advoware
-            .get(&self.sync.mapping.advoware.path, number)
-            .await
-            .map_err(|error| failure::advoware(&error))
+        self.sync.party(number).await.map_err(|error| failure::advoware(&error))
     }
 
     /// [`Sync::at`], for this record.

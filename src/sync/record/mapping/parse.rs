@@ -38,10 +38,20 @@ pub(super) struct Lines {
     pub(super) entity: usize,
 }
 
+/// A line has so many dots at most. Every dot of a key is one more table, and the parser of TOML, which bounds other depths,
+/// takes as many as the stack has room for.
+const DOTS: usize = 200;
+
 /// Reads one file. `file` is only named in faults.
 pub(super) fn parse(file: &str, source: &str) -> Result<(Mapping, Lines), Vec<MappingFault>> {
-    let (document, errors) = DeTable::parse_recoverable(source);
     let mut reader = Reader::new(file, source);
+    let mut starts =
+        source.split_inclusive('\n').scan(0, |at, line| Some((std::mem::replace(at, *at + line.len()), line)));
+    if let Some((at, _)) = starts.find(|(_, line)| line.matches('.').count() > DOTS) {
+        reader.fault(at, "", format!("the line has more than {DOTS} dots: no key of a mapping is nested so deeply"));
+        return Err(reader.faults);
+    }
+    let (document, errors) = DeTable::parse_recoverable(source);
     for error in &errors {
         reader.fault(error.span().map_or(0, |span| span.start), "", format!("not valid TOML: {}", error.message()));
     }

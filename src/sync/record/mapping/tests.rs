@@ -236,6 +236,10 @@ fn several_attributes_are_one_field_in_advoware() {
     refused(&with("espocrm = \"a\"\nseparator = \" \""), "x.toml:36: `field.separator`: has no effect without a list");
     refused(&with("espocrm = [\"a\", \"b\"]\nseparator = \"\""), "x.toml:36: `field.separator`: must not be empty");
     refused(
+        &with("espocrm = [\"a\", \"b\"]\nseparator = \" u \""),
+        "x.toml:36: `field.separator`: ` u ` stands inside",
+    );
+    refused(
         &with("espocrm = [\"a\", \"b\"]\nconvert = \"text\""),
         "x.toml:36: `field.convert`: several attributes are",
     );
@@ -404,6 +408,17 @@ fn a_file_replaces_the_built_in_of_its_name_and_others_are_added() {
     let mappings = Mappings::load(Some(folder.path())).expect("valid");
     assert_eq!(mappings.iter().map(|mapping| mapping.name.as_str()).collect::<Vec<_>>(), ["akte", "beteiligte"]);
     assert_eq!(mappings.get("beteiligte").map(|mapping| mapping.on_delete), Some(OnDelete::Delete));
+}
+
+#[test]
+fn a_key_of_thousands_of_tables_is_a_fault_and_no_end_of_the_stack() {
+    for deep in ["a.".repeat(20_000) + "a = 1", format!("[{}a]", "a.".repeat(20_000))] {
+        let faults = parse("x.toml", &format!("name = \"akte\"\n{deep}\n")).expect_err("refused");
+        assert!(
+            faults.len() == 1 && faults[0].to_string().starts_with("x.toml:2: the line has more than"),
+            "{faults:?}"
+        );
+    }
 }
 
 #[test]

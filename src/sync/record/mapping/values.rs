@@ -32,6 +32,12 @@ pub(super) fn source(reader: &mut Reader<'_>, section: &Section<'_>) -> (Source,
         let problem = "several attributes are joined as text: leave `convert` out";
         reader.fault(section.at("convert").unwrap_or_default(), section.key("convert"), problem);
     }
+    if let (Some(separator), Some(at)) = (&separator, section.at(SEPARATOR))
+        && separator.contains(char::is_alphanumeric)
+    {
+        let problem = format!("`{separator}` stands inside of values, too: use what has no letter and no digit");
+        reader.fault(at, section.key(SEPARATOR), problem);
+    }
     let names = attributes.iter().map(|found| found.value.clone()).collect();
     (Source::Joined(Joined { attributes: names, separator: separator.unwrap_or_else(|| " ".to_owned()) }), attributes)
 }
