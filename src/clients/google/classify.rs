@@ -162,7 +162,7 @@ mod tests {
             body: body.as_bytes(),
             retry_after: None,
             gone: Gone::Thing,
-            secrets: &["geheim"],
+            hidden: &["geheim"],
         };
         let shown = refusal.into_error(Call::get("X".to_owned())).to_string();
         assert!(shown.contains("(a [31m *** rrr") && shown.len() < 400 && !shown.contains(char::is_control), "{shown}");
