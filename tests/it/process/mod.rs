@@ -18,4 +18,5 @@ mod settings;
 mod signature;
 mod stop;
 mod support;
+mod tls;
 mod up;
