@@ -12,6 +12,7 @@ mod layout;
 mod logs;
 mod outage;
 mod pages;
+mod rights;
 mod schedule;
 mod seeds;
 mod settings;
