@@ -84,7 +84,7 @@ pub(super) fn failed(error: &QueueError) -> Response {
     match error {
         QueueError::Asked(why) => not_found(why),
         QueueError::Unavailable(_) => unavailable(&error.to_string()),
-        QueueError::Refused(_) | QueueError::Layout(_) | QueueError::Address(_) => {
+        QueueError::Refused(_) | QueueError::Forbidden(_) | QueueError::Layout(_) | QueueError::Address(_) => {
             let content = html! { p.bad { (error) } p { "The log of this process says more." } };
             message(StatusCode::SERVICE_UNAVAILABLE, "Redis refused", &content)
         }

@@ -66,7 +66,13 @@ impl Redis {
     /// A queue in it.
     pub(crate) fn queue(&self) -> Queue {
         let server = queue::Server::Single(Secret::new(self.url()));
-        Queue::new(&queue::Options { server, prefix: String::new(), timeout: Duration::from_secs(2) }).unwrap()
+        Queue::new(&queue::Options {
+            server,
+            prefix: String::new(),
+            timeout: Duration::from_secs(2),
+            tls: queue::Tls::default(),
+        })
+        .unwrap()
     }
 
     /// Sends any command.

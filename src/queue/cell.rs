@@ -22,6 +22,12 @@ impl Queue {
 }
 
 impl Cell {
+    /// Its key in Redis.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
     /// The value and how long it will be there.
     pub async fn get(&self) -> Result<Option<(String, Duration)>, QueueError> {
         let (value, left): (Option<String>, i64) =

@@ -80,7 +80,11 @@ impl Queue {
         }
         let done = self.migrate_guarded(dry_run, now).await;
         if !dry_run {
-            let _: i64 = redis_del_if(self, &guard, &owner).await?;
+            let freed = redis_del_if(self, &guard, &owner).await;
+            // What a migration failed with is what a person has to know; the guard ends by itself then.
+            if done.is_ok() {
+                freed?;
+            }
         }
         done
     }

@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 
 use super::error::QueueError;
 use super::rarely::Rarely;
+use super::refusal::{explained, is_expected, is_refusal};
 use super::target::{Conn, Options, Target};
 
 /// How soon it is asked again whether a further connection gets an answer.
@@ -34,6 +35,8 @@ struct Shared {
     deaths: AtomicU64,
     /// Several connections are lost at once.
     lost: Rarely,
+    /// A right that is lacking is found at every call.
+    refused: Rarely,
     /// Several calls find that functions are missing.
     loaded: Rarely,
 }
@@ -59,6 +62,7 @@ impl Link {
                 target,
                 deaths: AtomicU64::new(0),
                 lost: Rarely::default(),
+                refused: Rarely::default(),
                 loaded: Rarely::default(),
             }),
             connect_within: options.timeout,
@@ -83,7 +87,7 @@ impl Link {
     pub(super) async fn query<T: FromRedisValue>(&self, cmd: &Cmd) -> Result<T, RedisError> {
         let (mut conn, number) = self.conn().await?;
         let answer = self.unless_dead(cmd.query_async(&mut conn)).await;
-        self.look_at(answer, number).await
+        self.look_at(answer.map_err(|error| self.refused(error, cmd)), number).await
     }
 
     /// Sends one command that is safe to repeat: once more when the connection turned out to be dead.
@@ -105,6 +109,11 @@ impl Link {
     pub(super) async fn pipe<T: FromRedisValue>(&self, pipe: &Pipeline) -> Result<T, RedisError> {
         let (mut conn, number) = self.conn().await?;
         let answer = self.unless_dead(pipe.query_async(&mut conn)).await;
+        // Redis does not say which of them it refused; they serve one purpose, which the first one shows.
+        let answer = match (answer, pipe.cmd_iter().next()) {
+            (Err(error), Some(cmd)) => Err(self.refused(error, cmd)),
+            (answer, _) => answer,
+        };
         self.look_at(answer, number).await
     }
 
@@ -153,6 +162,19 @@ impl Link {
         }
     }
 
+    /// The error, with what a person has to know where our user lacks a right. Told here as well, because what comes of it
+    /// elsewhere may be a job that waits and waits.
+    fn refused(&self, error: RedisError, cmd: &Cmd) -> RedisError {
+        if !is_refusal(&error) {
+            return error;
+        }
+        let error = explained(&error, cmd);
+        if !is_expected(cmd) && self.shared.refused.now() {
+            tracing::error!(%error, "redis does not allow a command to our user");
+        }
+        error
+    }
+
     async fn look_at<T>(&self, answer: Result<T, RedisError>, number: u64) -> Result<T, RedisError> {
         if let Err(error) = &answer
             && (error.is_unrecoverable_error()
@@ -175,9 +197,12 @@ impl Link {
             return Ok((conn.clone(), slot.number));
         }
         let connecting = self.shared.target.connect(self.connect_within, self.answer_within);
-        let conn = tokio::time::timeout(self.connect_within, connecting).await.map_err(|_| {
-            RedisError::from(std::io::Error::new(std::io::ErrorKind::TimedOut, "no connection in time"))
-        })??;
+        let late = || std::io::Error::new(std::io::ErrorKind::TimedOut, self.shared.target.late()).into();
+        let conn = match tokio::time::timeout(self.connect_within, connecting).await {
+            Ok(Err(error)) if error.is_timeout() => return Err(late()),
+            Ok(connected) => connected?,
+            Err(_) => return Err(late()),
+        };
         slot.deaths = deaths;
         slot.number += 1;
         slot.conn = Some(conn.clone());

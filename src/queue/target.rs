@@ -8,7 +8,8 @@ use redis::cluster_async::ClusterConnection;
 use redis::io::tcp::TcpSettings;
 use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
 use redis::{
-    AsyncConnectionConfig, Cmd, ConnectionAddr, IntoConnectionInfo, Pipeline, RedisError, RedisFuture, TlsMode, Value,
+    AsyncConnectionConfig, ClientTlsConfig, Cmd, ConnectionAddr, IntoConnectionInfo, Pipeline, RedisError, RedisFuture,
+    TlsCertificates, TlsMode, Value,
 };
 use tokio::sync::Mutex;
 
@@ -23,6 +24,30 @@ pub struct Options {
     pub prefix: String,
     /// How long to wait for a connection and for an answer.
     pub timeout: Duration,
+    /// Certificates, where the server is reached by TLS.
+    pub tls: Tls,
+}
+
+/// Certificates for the way to Redis, as PEM.
+#[derive(Debug, Clone, Default)]
+pub struct Tls {
+    /// The only authorities that are believed; none: those of the web.
+    pub authorities: Option<Secret>,
+    /// What is shown to Redis: the certificate with its chain, and its key.
+    pub client: Option<(Secret, Secret)>,
+}
+
+impl Tls {
+    fn certificates(&self) -> TlsCertificates {
+        let bytes = |pem: &Secret| pem.expose().as_bytes().to_vec();
+        TlsCertificates {
+            client_tls: self
+                .client
+                .as_ref()
+                .map(|(chain, key)| ClientTlsConfig { client_cert: bytes(chain), client_key: bytes(key) }),
+            root_cert: self.authorities.as_ref().map(bytes),
+        }
+    }
 }
 
 /// The kinds of Redis.
@@ -113,10 +138,24 @@ impl Target {
     pub(super) fn new(options: &Options) -> Result<Self, RedisError> {
         Ok(match &options.server {
             Server::Single(url) => {
-                Self::Single(redis::Client::open(url.expose().into_connection_info()?.set_tcp_settings(tcp()))?)
+                let info = url.expose().into_connection_info()?.set_tcp_settings(tcp());
+                // Telling our library's name is a command more than needed, and a right more for our user.
+                let unnamed = info.redis_settings().clone().set_skip_set_lib_name();
+                let info = info.set_redis_settings(unnamed);
+                Self::Single(if matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
+                    redis::Client::build_with_tls(info, options.tls.certificates())?
+                } else {
+                    redis::Client::open(info)?
+                })
             }
             Server::Sentinel { nodes, service, database, login } => {
-                let nodes = nodes.iter().map(|(host, port)| ConnectionAddr::Tcp(host.clone(), *port));
+                let nodes = nodes.iter().cloned().map(|(host, port)| {
+                    if login.tls {
+                        ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None }
+                    } else {
+                        ConnectionAddr::Tcp(host, port)
+                    }
+                });
                 let mut builder = SentinelClientBuilder::new(nodes, service.clone(), SentinelServerType::Master)?
                     .set_client_to_redis_tcp_settings(tcp())
                     .set_client_to_redis_db(*database);
@@ -127,7 +166,12 @@ impl Target {
                     builder = builder.set_client_to_redis_password(password.expose());
                 }
                 if login.tls {
-                    builder = builder.set_client_to_redis_tls_mode(TlsMode::Secure);
+                    // Whoever can answer for a Sentinel chooses the master: it has to prove who it is as well.
+                    builder = builder
+                        .set_client_to_sentinel_tls_mode(TlsMode::Secure)
+                        .set_client_to_sentinel_certificates(options.tls.certificates())
+                        .set_client_to_redis_tls_mode(TlsMode::Secure)
+                        .set_client_to_redis_certificates(options.tls.certificates());
                 }
                 Self::Sentinel(Mutex::new(builder.build()?))
             }
@@ -145,9 +189,22 @@ impl Target {
                 if let Some(password) = &login.password {
                     builder = builder.password(password.expose());
                 }
+                if login.tls {
+                    builder = builder.certs(options.tls.certificates());
+                }
                 Self::Cluster(Box::new(builder.build()?))
             }
         })
+    }
+
+    /// What to say when no connection comes about in time.
+    pub(super) fn late(&self) -> &'static str {
+        match self {
+            Self::Single(client) if matches!(client.get_connection_info().addr(), ConnectionAddr::TcpTls { .. }) => {
+                "no connection by TLS in time; a port of redis that does not speak TLS is silent like this"
+            }
+            _ => "no connection in time",
+        }
     }
 
     pub(super) async fn connect(&self, connect_within: Duration, answer_within: Duration) -> Result<Conn, RedisError> {

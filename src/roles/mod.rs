@@ -13,6 +13,7 @@ mod parts;
 mod pools;
 mod private_redis;
 mod probes;
+mod seal;
 mod signals;
 mod token_store;
 

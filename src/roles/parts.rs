@@ -99,7 +99,11 @@ pub fn queue_options(settings: &Settings) -> queue::Options {
             queue::Server::Single(format!("redis://127.0.0.1:6379/{database}").into())
         }
     };
-    queue::Options { server, prefix: settings.key_prefix.clone(), timeout: settings.redis.timeout }
+    let tls = queue::Tls {
+        authorities: settings.redis.tls.authorities.clone(),
+        client: settings.redis.tls.client.clone().map(|it| (it.chain, it.key)),
+    };
+    queue::Options { server, prefix: settings.key_prefix.clone(), timeout: settings.redis.timeout, tls }
 }
 
 impl Parts {
@@ -129,7 +133,8 @@ impl Parts {
 
     /// Advoware's client, where it is configured.
     pub fn advoware(&self) -> Result<Option<advoware::Client>> {
-        self.advoware_with(Arc::new(SharedToken::new(&self.queue)))
+        let Some(it) = &self.settings.advoware else { return Ok(None) };
+        self.advoware_with(Arc::new(SharedToken::new(&self.queue, it)?))
     }
 
     /// As [`Parts::advoware`], with another place for the token: whoever wants to see whether the sign-in works must not

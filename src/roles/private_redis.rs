@@ -38,7 +38,7 @@ impl PrivateRedis {
     pub async fn start(data_dir: &Path, database: i64) -> Result<Self> {
         let dir = data_dir.join("redis");
         std::fs::create_dir_all(&dir)
-            // What the server keeps holds party data and Advoware's token.
+            // What the server keeps holds party data.
             .and_then(|()| std::fs::set_permissions(&dir, Permissions::from_mode(0o700)))
             .with_context(|| format!("cannot create {}; check ADVOSYNC_DATA_DIR", dir.display()))?;
         let dir = dir.canonicalize()?;
@@ -161,8 +161,12 @@ async fn left_behind(url_file: &Path, dir: &Path) -> Option<Secret> {
 }
 
 fn queue(url: &Secret) -> Result<Queue> {
-    let options =
-        Options { server: Server::Single(url.clone()), prefix: String::new(), timeout: Duration::from_secs(2) };
+    let options = Options {
+        server: Server::Single(url.clone()),
+        prefix: String::new(),
+        timeout: Duration::from_secs(2),
+        tls: crate::queue::Tls::default(),
+    };
     Ok(Queue::new(&options)?)
 }
 

@@ -43,6 +43,8 @@ pub struct Advoware {
     pub timeout: Duration,
     /// Whether nothing may be written.
     pub write_protection: bool,
+    /// What the token in Redis is sealed with, 64 hex digits; none: what follows from the key and the password.
+    pub encryption_key: Option<Secret>,
 }
 
 /// What does not depend on the sign-in being complete.
@@ -54,6 +56,7 @@ pub(super) struct Basics {
     token_lifetime: Duration,
     pub(super) timeout: Duration,
     write_protection: bool,
+    encryption_key: Option<Secret>,
 }
 
 impl Basics {
@@ -70,6 +73,7 @@ impl Basics {
             timeout: reader
                 .value("ADVOWARE_API_TIMEOUT_SECONDS", parse::bare("seconds", Duration::from_secs(1), 0.1..=600.0)),
             write_protection: reader.value("ADVOWARE_WRITE_PROTECTION", parse::flag),
+            encryption_key: reader.optional("ADVOSYNC_ENCRYPTION_KEY", parse::key_of_32_bytes),
         }
     }
 }
@@ -117,6 +121,7 @@ impl Advoware {
                 token_lifetime: basics.token_lifetime,
                 timeout: basics.timeout,
                 write_protection: basics.write_protection,
+                encryption_key: basics.encryption_key.clone(),
             })
         };
         (complete(), basics)

@@ -6,10 +6,12 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as BASE64;
 use url::Url;
 
 use super::fault::Problem;
-use super::secret::hide_password;
+use super::secret::{Secret, hide_password};
 
 const UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 
@@ -98,6 +100,16 @@ pub(super) fn flag(text: &str) -> Result<bool, Problem> {
         "true" | "1" | "yes" | "on" => Ok(true),
         "false" | "0" | "no" | "off" => Ok(false),
         _ => Err(Problem::new(format!("`{text}` is neither true nor false"), "write true or false")),
+    }
+}
+
+/// A key of 32 bytes, as hex or base64; answered as hex.
+pub(super) fn key_of_32_bytes(text: &str) -> Result<Secret, Problem> {
+    let text = text.trim();
+    let bytes = hex::decode(text).ok().or_else(|| BASE64.decode(text).ok());
+    match bytes {
+        Some(bytes) if bytes.len() == 32 => Ok(Secret::new(hex::encode(bytes))),
+        _ => Err(Problem::new("it is not 32 bytes in hex or base64", "write one made by `openssl rand -hex 32`")),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Where Redis is.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use url::Url;
 use super::fault::Problem;
 use super::parse;
 use super::reader::Reader;
+use super::redis_tls::RedisTls;
 use super::secret::{Secret, hide_password};
 
 /// Redis, as it was configured.
@@ -16,6 +18,8 @@ use super::secret::{Secret, hide_password};
 pub struct Redis {
     /// Where it is.
     pub server: Server,
+    /// Certificates, where the way there uses TLS.
+    pub tls: RedisTls,
     /// How long to wait for a connection or an answer.
     pub timeout: Duration,
 }
@@ -127,7 +131,8 @@ impl Redis {
             let instead = "write one hash tag, such as {advosync}:, so that all keys share a slot";
             reader.fault("ADVOSYNC_KEY_PREFIX", Problem::new("on a cluster every key must be in one slot", instead));
         }
-        Self { server: server.unwrap_or(Server::Unset { database }), timeout }
+        let tls = RedisTls::read(reader, server.as_ref());
+        Self { server: server.unwrap_or(Server::Unset { database }), tls, timeout }
     }
 }
 
@@ -139,10 +144,48 @@ impl Server {
         match self {
             Self::Unset { .. } => "not configured".to_owned(),
             Self::Single(url) => hide_password(url.expose()),
-            Self::Sentinel(it) => format!("redis-sentinel://{}/{}/{}", list(&it.nodes), it.service, it.database),
-            Self::Cluster(it) => format!("redis-cluster://{}", list(&it.nodes)),
+            Self::Sentinel(it) => {
+                format!("{}-sentinel://{}/{}/{}", scheme(it.tls), list(&it.nodes), it.service, it.database)
+            }
+            Self::Cluster(it) => format!("{}-cluster://{}", scheme(it.tls), list(&it.nodes)),
         }
     }
+
+    /// Whether whatever goes there and comes back is encrypted.
+    #[must_use]
+    pub fn uses_tls(&self) -> bool {
+        match self {
+            Self::Unset { .. } => false,
+            Self::Single(url) => url.expose().starts_with("rediss://"),
+            Self::Sentinel(it) => it.tls,
+            Self::Cluster(it) => it.tls,
+        }
+    }
+
+    /// Whether passwords and parties' data go over a network as they are.
+    #[must_use]
+    pub fn can_be_overheard(&self) -> bool {
+        let elsewhere = |nodes: &[Node]| nodes.iter().any(|node| !is_loopback(&node.host));
+        !self.uses_tls()
+            && match self {
+                Self::Unset { .. } => false,
+                Self::Single(url) => {
+                    let url = Url::parse(url.expose()).ok();
+                    url.is_none_or(|url| !is_loopback(url.host_str().unwrap_or_default().trim_matches(['[', ']'])))
+                }
+                Self::Sentinel(it) => elsewhere(&it.nodes),
+                Self::Cluster(it) => elsewhere(&it.nodes),
+            }
+    }
+}
+
+const fn scheme(tls: bool) -> &'static str {
+    if tls { "rediss" } else { "redis" }
+}
+
+/// Whether this is our own machine, without asking anybody for a name.
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
 impl std::fmt::Display for Node {
@@ -162,6 +205,11 @@ fn is_hash_tag(prefix: &str) -> bool {
 /// Reads an address; `database` is used where its path names none.
 fn server(text: &str, database: i64) -> Result<Server, Problem> {
     let refused = |what: &str| Problem::new(what, FORMS);
+    if text.contains('#') {
+        // Some clients read `#insecure` as leave to believe any certificate.
+        let instead = "leave out what begins with # (in a password write %23); a certificate that is not believed needs REDIS_TLS_CA_FILE";
+        return Err(Problem::new("it has a part that begins with #", instead));
+    }
     let (scheme, rest) = text.split_once("://").ok_or_else(|| refused("it has no scheme"))?;
     let (name, tls) =
         scheme.strip_prefix("rediss").map_or_else(|| (scheme.strip_prefix("redis"), false), |name| (Some(name), true));

@@ -159,6 +159,10 @@ fn secrets_are_judged_without_being_shown() {
         "two words",
         "a token with spaces or other than ASCII characters fits no HTTP header; write one made by `openssl rand -hex 32`",
     );
+    for short in ["short", "00112233445566778899aabbccddeeff", "AAAA", "zz"] {
+        let what = "it is not 32 bytes in hex or base64; write one made by `openssl rand -hex 32`";
+        check("ADVOSYNC_ENCRYPTION_KEY", short, what);
+    }
     let forms = "write one secret, or webhookId:secret,webhookId:secret";
     check("ESPOCRM_WEBHOOK_SECRET", "a:1,b", &format!("an entry has no webhook id; {forms}"));
     check("ESPOCRM_WEBHOOK_SECRET", "a:1,a:2", &format!("a webhook id stands there twice; {forms}"));

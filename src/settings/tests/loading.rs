@@ -137,6 +137,18 @@ fn complete_upstreams_are_loaded() {
 }
 
 #[test]
+fn a_key_is_the_same_in_hex_and_in_base64() {
+    let read = |key| {
+        let variables: Vec<_> = ADVOWARE.into_iter().chain([("ADVOSYNC_ENCRYPTION_KEY", key)]).collect();
+        loaded(Role::Worker, &variables).advoware.unwrap().encryption_key.unwrap()
+    };
+    let hex = read("00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff");
+    assert_eq!(read("ABEiM0RVZneImaq7zN3u/wARIjNEVWZ3iJmqu8zd7v8="), hex);
+    assert_eq!(read("00112233445566778899AABBCCDDEEFF00112233445566778899AABBCCDDEEFF"), hex);
+    assert!(loaded(Role::Worker, &ADVOWARE).advoware.unwrap().encryption_key.is_none());
+}
+
+#[test]
 fn older_names_are_read_and_ignored_ones_told() {
     let variables: Vec<_> = ADVOWARE
         .into_iter()
@@ -188,7 +200,7 @@ fn sentinels_and_clusters() {
 
     let variables = [("REDIS_URL", "rediss-cluster://:pw@h1,h2:7"), ("ADVOSYNC_KEY_PREFIX", "{advosync}:")];
     let server = loaded(Role::Admin, &variables).redis.server;
-    assert_eq!(server.describe(), "redis-cluster://h1:6379,h2:7");
+    assert_eq!(server.describe(), "rediss-cluster://h1:6379,h2:7");
     let Server::Cluster(cluster) = server else { panic!() };
     assert!(cluster.tls && cluster.credentials.username.is_none());
 }

@@ -37,7 +37,12 @@ pub(crate) struct Args {
 /// A queue in this Redis.
 pub(crate) fn queue(url: &str) -> Result<Queue> {
     let server = Server::Single(url.to_owned().into());
-    Ok(Queue::new(&QueueOptions { server, prefix: String::new(), timeout: Duration::from_secs(5) })?)
+    Ok(Queue::new(&QueueOptions {
+        server,
+        prefix: String::new(),
+        timeout: Duration::from_secs(5),
+        tls: advosync::queue::Tls::default(),
+    })?)
 }
 
 /// Runs until the parent closes our stdin.

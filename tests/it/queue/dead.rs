@@ -471,7 +471,8 @@ async fn under_a_prefix_the_marks_are_found_as_well() {
     let server = advosync::queue::Server::Single(redis.url().into());
     let prefix = "{advosync}:".to_owned();
     let timeout = Duration::from_secs(5);
-    let queue = Queue::new(&advosync::queue::Options { server, prefix, timeout }).unwrap();
+    let queue = Queue::new(&advosync::queue::Options { server, prefix, timeout, tls: advosync::queue::Tls::default() })
+        .unwrap();
     queue.prepare(chrono::Utc::now()).await.unwrap();
     let ids = bury(&queue, RecordAction::Update, &["a", "b", "c"]).await;
     let keys = KEYS.map(|key| format!("{{advosync}}:{key}"));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use advosync::queue::{Options, Queue, Server};
+use advosync::queue::{Options, Queue, Server, Tls};
 use tempfile::TempDir;
 
 /// Says which server is started instead of Debian's redis-server; `.ci/test valkey` sets it.
@@ -24,6 +24,20 @@ pub struct Redis {
     port: u16,
     /// A configuration file, which counts where nothing else is said.
     file: Option<PathBuf>,
+    way: Way,
+}
+
+/// How a server is started and spoken to, where that is not the usual way.
+#[derive(Clone, Default)]
+pub struct Way {
+    /// What the server is told; the port is put behind the last one.
+    pub server: Vec<String>,
+    /// How redis-cli gets in.
+    pub cli: Vec<String>,
+    /// How the program gets in, without the port.
+    pub address: Option<String>,
+    /// Whom it believes.
+    pub tls: Tls,
 }
 
 impl Redis {
@@ -38,20 +52,31 @@ impl Redis {
     }
 
     fn start_with(file: Option<PathBuf>) -> Self {
-        let mut redis = Self { child: None, dir: tempfile::tempdir().unwrap(), port: free_port(), file };
+        Self::reached_by(file, Way::default())
+    }
+
+    /// Starts one that is reached in another way, perhaps with the settings of a file.
+    pub fn reached_by(file: Option<PathBuf>, way: Way) -> Self {
+        let mut redis = Self { child: None, dir: tempfile::tempdir().unwrap(), port: free_port(), file, way };
         redis.up();
         redis
     }
 
     /// Its address, database 1.
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}/1", self.port)
+        format!("{}:{}/1", self.way.address.as_deref().unwrap_or("redis://127.0.0.1"), self.port)
+    }
+
+    /// Its port.
+    pub const fn port(&self) -> u16 {
+        self.port
     }
 
     /// A queue in it, without prefix.
     pub fn queue(&self) -> Queue {
         let server = Server::Single(self.url().into());
-        let options = Options { server, prefix: String::new(), timeout: Duration::from_secs(5) };
+        let options =
+            Options { server, prefix: String::new(), timeout: Duration::from_secs(5), tls: self.way.tls.clone() };
         Queue::new(&options).unwrap()
     }
 
@@ -70,7 +95,8 @@ impl Redis {
     /// Runs a command as a person at redis-cli would, words split at blanks; answers what it printed.
     pub fn cli(&self, words: &[&str]) -> String {
         let port = self.port.to_string();
-        let out = Command::new("redis-cli").args(["-p", &port, "-n", "1"]).args(words).output().unwrap();
+        let out =
+            Command::new("redis-cli").args(["-p", &port, "-n", "1"]).args(&self.way.cli).args(words).output().unwrap();
         String::from_utf8(out.stdout).unwrap().trim().to_owned()
     }
 
@@ -136,9 +162,12 @@ impl Redis {
                 command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "yes", "--appendfsync", "always"])
             }
         };
+        let port = if self.way.server.is_empty() { &["--port".to_owned()] } else { self.way.server.as_slice() };
         let child = command
-            .args(["--port", &self.port.to_string(), "--enable-debug-command", "yes", "--dir"])
+            .args(["--enable-debug-command", "yes", "--dir"])
             .arg(self.dir.path())
+            .args(port)
+            .arg(self.port.to_string())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

@@ -63,12 +63,16 @@ impl World {
     }
 
     /// Without a worker: what is enqueued waits.
-    pub async fn idle(settings: &[(&str, &str)], mut options: Options) -> Self {
+    pub async fn idle(settings: &[(&str, &str)], options: Options) -> Self {
+        Self::idle_at(Redis::start(), settings, options).await
+    }
+
+    /// Likewise, with this Redis.
+    pub async fn idle_at(redis: Redis, settings: &[(&str, &str)], mut options: Options) -> Self {
         // Companies have no lastName; the requirement is lifted, as doctor asks for.
         let lifted = |entity: Entity| if entity.name == CBETEILIGTE { entity.not_required("lastName") } else { entity };
         options.espocrm.entities = options.espocrm.entities.into_iter().map(lifted).collect();
         let sandbox = Sandbox::start(options).await.unwrap();
-        let redis = Redis::start();
         let queue = redis.prepared().await;
         let address = format!("127.0.0.1:{}", free_port());
         for entity in sandbox.options().espocrm.entities {

@@ -112,6 +112,12 @@ impl Sandbox {
         self.shared.world().options.clone()
     }
 
+    /// Advoware's tokens that are good, as they were given out.
+    #[must_use]
+    pub fn advoware_tokens(&self) -> Vec<String> {
+        self.shared.world().advoware.tokens.all()
+    }
+
     /// Takes all of Advoware's tokens back.
     pub fn revoke_tokens(&self) {
         self.shared.world().advoware.tokens.revoke_all();

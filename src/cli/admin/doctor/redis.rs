@@ -8,11 +8,13 @@ use crate::queue::{Judgement, QueueError, Trust};
 use crate::roles::Parts;
 
 pub(super) async fn check(parts: &Parts) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = overheard(parts).into_iter().collect();
     let address = parts.settings.redis.resolve(&parts.settings.data_dir).describe();
     if let Err(error) = parts.queue.ping().await {
-        return vec![Finding::fail("redis", format!("{address}: {error}"))];
+        findings.push(Finding::fail("redis", format!("{address}: {error}")));
+        return findings;
     }
-    let mut findings = vec![Finding::ok("redis", format!("{address} answers"))];
+    findings.push(Finding::ok("redis", format!("{address} answers")));
     findings.push(layout(parts).await);
     match parts.queue.durability().await {
         Ok(found) => findings.extend(found.judge().iter().map(durability)),
@@ -20,6 +22,18 @@ pub(super) async fn check(parts: &Parts) -> Vec<Finding> {
     }
     findings.extend(loss(parts).await);
     findings
+}
+
+/// Passwords and parties' data on a network, readable for whoever is on it.
+fn overheard(parts: &Parts) -> Option<Finding> {
+    let server = parts.settings.redis.resolve(&parts.settings.data_dir);
+    server.can_be_overheard().then(|| {
+        Finding::warn(
+            "redis encryption",
+            "the password and parties' data cross the network as they are; let Redis speak TLS and write rediss:// in \
+             REDIS_URL (runbook, Redis on another machine)",
+        )
+    })
 }
 
 async fn layout(parts: &Parts) -> Finding {

@@ -62,7 +62,13 @@ async fn work(setup: Setup) {
         }
     });
     let server = Server::Single(setup.redis.clone().into());
-    let queue = Queue::new(&Options { server, prefix: String::new(), timeout: Duration::from_secs(5) }).unwrap();
+    let queue = Queue::new(&Options {
+        server,
+        prefix: String::new(),
+        timeout: Duration::from_secs(5),
+        tls: advosync::queue::Tls::default(),
+    })
+    .unwrap();
     let ready = CancellationToken::new();
     let keeper = tokio::spawn(keep_layout(queue.clone(), ready.clone(), stop.clone()));
     if stop.run_until_cancelled(ready.cancelled()).await.is_some() {

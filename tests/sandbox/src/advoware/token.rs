@@ -28,6 +28,10 @@ impl Tokens {
         self.0.get(token).is_some_and(|end| *end > now)
     }
 
+    pub(crate) fn all(&self) -> Vec<String> {
+        self.0.keys().cloned().collect()
+    }
+
     pub(crate) fn revoke_all(&mut self) {
         self.0.clear();
     }
