@@ -13,6 +13,29 @@ use super::normal_write::Replaced;
 /// Longest piece of a value that a note quotes, in characters; the rest is cut with `…`.
 const QUOTED: usize = 200;
 
+/// A value that was sent to Advoware, and what stands there instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ignored {
+    /// Canonical field.
+    pub field: String,
+    /// What was sent; `None` is blank.
+    pub sent: Option<String>,
+    /// What Advoware shows after it.
+    pub shown: Option<String>,
+}
+
+/// The text of a note at `when` on what Advoware did not take, or none.
+#[must_use]
+pub fn note_on_ignored(mapping: &Mapping, ignored: &[Ignored], when: DateTime<Utc>) -> Option<String> {
+    let mut note = String::new();
+    section(&mut note, "Von Advoware nicht übernommen:", ignored, |it| {
+        let field = mapping.field(&it.field);
+        let (sent, there) = (shown(field, it.sent.as_deref()), shown(field, it.shown.as_deref()));
+        format!("{}: EspoCRM {sent}, in Advoware steht {there}", label(field, &it.field))
+    });
+    titled(note, when)
+}
+
 /// The text of a note at `when`, or none where there is nothing to tell. `cleared` are the values that writing a clean
 /// person or company group removed.
 #[must_use]
@@ -26,6 +49,10 @@ pub fn note_for(mapping: &Mapping, merged: &Merged, cleared: &[Replaced], when: 
         format!("{}: bisher {}", it.attribute, quoted(&it.old))
     });
     section(&mut note, "Nicht übernommen:", &merged.blocked, |it| blocked(mapping, it));
+    titled(note, when)
+}
+
+fn titled(note: String, when: DateTime<Utc>) -> Option<String> {
     let local = when.with_timezone(&Berlin).format("%d.%m.%Y, %H:%M Uhr");
     (!note.is_empty()).then(|| format!("Abgleich mit Advoware am {local}{note}"))
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::compare::{Evidence, Verdict, whole};
 use super::mapping::Mapping;
 use super::merge::{Merged, Snapshot, merge};
-use super::merge_note::note_for;
+use super::merge_note::{Ignored, note_for};
 use super::normal::{Content, Seen};
 use super::normal_write::EspocrmWrite;
 use super::status;
@@ -100,13 +100,17 @@ impl Plan {
 
     /// The fields that Advoware did not take although they were sent: read-only there, it ignores them silently.
     #[must_use]
-    pub fn ignored(&self, mapping: &Mapping, answered: &Map<String, Value>) -> Vec<String> {
+    pub fn ignored(&self, mapping: &Mapping, answered: &Map<String, Value>) -> Vec<Ignored> {
         let now = mapping.from_advoware(answered);
-        let ignored = |field: &&super::mapping::Field| {
+        let mut all = Vec::new();
+        for field in &mapping.fields {
             let (sent, shown) = (self.merged.to_advoware.get(&field.advoware), now.get(&field.advoware));
-            sent.is_known() && shown.is_known() && !field.same(sent, shown)
-        };
-        mapping.fields.iter().filter(ignored).map(|field| field.advoware.clone()).collect()
+            if sent.is_known() && shown.is_known() && !field.same(sent, shown) {
+                let text = |seen: Seen<'_>| seen.text().map(str::to_owned);
+                all.push(Ignored { field: field.advoware.clone(), sent: text(sent), shown: text(shown) });
+            }
+        }
+        all
     }
 
     /// The snapshot once Advoware has what it gets, and EspoCRM does not yet. `answered` is Advoware's record after

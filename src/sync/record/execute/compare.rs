@@ -3,6 +3,7 @@
 use super::{Boundary, Record, Report, Step, Withheld, failure};
 use crate::clients::{ADVOWARE, advoware};
 use crate::sync::ledger::Pair;
+use crate::sync::record::merge_note::note_on_ignored;
 use crate::sync::record::plan::{Both, Plan, needs_own_user, plan, version};
 use crate::sync::record::route::number_in;
 use crate::sync::record::{merge::Snapshot, status};
@@ -102,7 +103,11 @@ impl Step<'_> {
         };
         if let Some(answered) = &answered {
             next.row_id = version(mapping, answered);
-            report.ignored = plan.ignored(mapping, answered);
+            let ignored = plan.ignored(mapping, answered);
+            // Stored with the agreement, which makes the change one that is over: it is told once.
+            let told = note_on_ignored(mapping, &ignored, self.now());
+            next.note = owed(next.note.as_deref(), told.as_deref());
+            report.ignored = ignored.into_iter().map(|it| it.field).collect();
         }
         next.snapshot = Some(plan.after_put(mapping, base, answered.as_ref()));
         let mut stored = pair;
