@@ -1,8 +1,8 @@
 //! What a sync costs of our own time at a steady pace: arrivals by schedule, not as fast as answers come.
 //!
 //! Our own time is that from a job's claim to its finish, both by Redis' clock, without what the sandbox took to answer the
-//! run's calls. The way to the sandbox and back is ours, and so is waiting for the disk that Redis writes to. The sandbox
-//! runs on the same machine.
+//! run's calls. The way to the sandbox and back is ours, and so is waiting for the disk that Redis writes to before it answers.
+//! The sandbox runs on the same machine. Where others use its disk, `TMPDIR=/dev/shm` shows what is not the disk's.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -10,12 +10,11 @@ use std::time::Duration;
 use advosync::queue::{Batch, Lane, RecordAction, Topic};
 use advosync_sandbox::{BETEILIGTE, CBETEILIGTE, Call, System};
 use anyhow::{Context, Result, anyhow, ensure};
-use redis::AsyncCommands;
-use redis::streams::{StreamId, StreamReadOptions, StreamReadReply};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::raw::Read;
 use crate::report::Figure;
 use crate::world::World;
 
@@ -24,7 +23,7 @@ const PACE: u32 = 50;
 /// Records that are there before; each has its turn again after ten seconds.
 const RECORDS: usize = 500;
 /// How long after the last one everything must be done, and how long nothing may end.
-const PATIENCE_MS: usize = 20_000;
+const PATIENCE_MS: &str = "20000";
 /// How far the clocks of Redis, the worker and the sandbox may read apart, ms.
 const APART: i64 = 2;
 
@@ -153,15 +152,18 @@ impl Done {
     async fn collect(&mut self, count: usize) -> Result<Vec<Ended>> {
         let mut all = Vec::with_capacity(count);
         while all.len() < count {
-            let options = StreamReadOptions::default().block(PATIENCE_MS).count(100);
-            let read: Option<StreamReadReply> =
-                self.redis.xread_options(&["jobs:vmh:done"], &[&self.last], &options).await?;
+            let mut read = redis::cmd("XREAD");
+            read.arg(&["BLOCK", PATIENCE_MS, "COUNT", "100", "STREAMS", "jobs:vmh:done", &self.last]);
+            let read: Read = read.query_async(&mut self.redis).await?;
             let seen = Instant::now();
-            let entries = read.and_then(|mut read| read.keys.pop()).map(|stream| stream.ids).unwrap_or_default();
+            let entries = read.into_iter().flatten().flat_map(|(_, entries)| entries).collect::<Vec<_>>();
             ensure!(!entries.is_empty(), "only {} of {count} syncs have ended", all.len());
-            for entry in &entries {
-                self.last.clone_from(&entry.id);
-                all.push(ended(entry, seen)?);
+            for (id, runs) in entries {
+                // Runs that ended together stand in one entry.
+                for (_, run) in runs {
+                    all.push(ended(&id, &run, seen)?);
+                }
+                self.last = id;
             }
         }
         ensure!(all.len() == count, "more syncs have ended than were asked for");
@@ -169,11 +171,10 @@ impl Done {
     }
 }
 
-fn ended(entry: &StreamId, seen: Instant) -> Result<Ended> {
-    let run: String = entry.get("run").context("an entry of the done stream without a run")?;
-    let run: Value = serde_json::from_str(&run)?;
+fn ended(id: &str, run: &[u8], seen: Instant) -> Result<Ended> {
+    let run: Value = serde_json::from_slice(run)?;
     let text = |name: &str| run[name].as_str().unwrap_or_default().to_owned();
-    let finished = entry.id.split('-').next().unwrap_or_default().parse()?;
+    let finished = id.split('-').next().unwrap_or_default().parse()?;
     let claimed = run["started_at"].as_i64().context("a run without its start")?;
     Ok(Ended { key: text("key"), result: text("result"), claimed, finished, seen })
 }
