@@ -33,7 +33,7 @@ pub fn note_on_ignored(mapping: &Mapping, ignored: &[Ignored], when: DateTime<Ut
         let (sent, there) = (shown(field, it.sent.as_deref()), shown(field, it.shown.as_deref()));
         format!("{}: EspoCRM {sent}, in Advoware steht {there}", label(field, &it.field))
     });
-    titled(note, when)
+    titled(&note, when)
 }
 
 /// The text of a note at `when`, or none where there is nothing to tell. `cleared` are the values that writing a clean
@@ -49,10 +49,10 @@ pub fn note_for(mapping: &Mapping, merged: &Merged, cleared: &[Replaced], when: 
         format!("{}: bisher {}", it.attribute, quoted(&it.old))
     });
     section(&mut note, "Nicht übernommen:", &merged.blocked, |it| blocked(mapping, it));
-    titled(note, when)
+    titled(&note, when)
 }
 
-fn titled(note: String, when: DateTime<Utc>) -> Option<String> {
+fn titled(note: &str, when: DateTime<Utc>) -> Option<String> {
     let local = when.with_timezone(&Berlin).format("%d.%m.%Y, %H:%M Uhr");
     (!note.is_empty()).then(|| format!("Abgleich mit Advoware am {local}{note}"))
 }
