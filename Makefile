@@ -27,7 +27,7 @@ demo: ## the product against a sandbox of the outside systems; KEEP=1 leaves it 
 	cargo build --locked -p advosync -p advosync-sandbox --bins
 	@$(TARGET)/debug/advosync-demo $(if $(KEEP),--keep)
 
-bench: ## speed of the queue beside raw Redis, of a single sync, of sweeps, of planning a calendar; SCENARIOS="drain latency" for some of it
+bench: ## speed of the queue beside raw Redis, of a single sync, of 50 a second, of sweeps, of planning a calendar; SCENARIOS="drain latency" for some of it
 	@.ci/need cc redis
 	@echo "bench: building for release (the first time takes minutes)"
 	cargo build --release --locked -p advosync -p advosync-bench --bins

@@ -121,6 +121,12 @@ pub struct EspocrmArgs {
     /// Say what would be created, and create nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Write the secrets into this file instead of printing them; the rest of it stays as it is
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = ".env")]
+    pub write_env: Option<PathBuf>,
+    /// Let what EspoCRM says replace other secrets in that file
+    #[arg(long, requires = "write_env")]
+    pub replace: bool,
 }
 
 fn ingress_url(text: &str) -> Result<Url, String> {

@@ -132,13 +132,16 @@ pub(super) const SETUP_ESPOCRM: &str = concat!(
 Examples:
   advosync setup espocrm --dry-run                           what would be created? creates nothing
   advosync setup espocrm --url http://advosync.example:3000  create it, print the webhooks' secrets
+  advosync setup espocrm --url http://advosync.example:3000 --write-env  put the secrets into .env instead
 
 Needs ESPOCRM_API_BASE_URL, and ESPOCRM_ADMIN_USER and ESPOCRM_ADMIN_PASSWORD of an administrator \
 without two-factor sign-in. With ESPOCRM_API_KEY the API user owns the webhooks; EspoCRM 9.2 and later \
 then does not send back what advosync itself has changed.
 
-Prints all webhooks' ids and secrets to stdout: set ESPOCRM_WEBHOOK_SECRET to that list. What was done \
-is told on stderr. Safe to repeat.",
+Prints all webhooks' ids and secrets to stdout: set ESPOCRM_WEBHOOK_SECRET to that list. With --write-env \
+they go into the file and are printed nowhere: entries and lines that are there stay, another secret for \
+a webhook stays too unless --replace is given, and the file is closed to others. What was done is told on \
+stderr. Safe to repeat: it looks first, so one that died is completed by the next.",
     ending!("0 everything is there, 1 something could not be created, 78 settings not usable")
 );
 

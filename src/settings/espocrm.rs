@@ -66,6 +66,14 @@ impl WebhookSecrets {
         }
     }
 
+    /// Reads a value of `ESPOCRM_WEBHOOK_SECRET`.
+    ///
+    /// # Errors
+    /// It has neither form; the text of the problem holds no secret.
+    pub(crate) fn parse(text: &str) -> Result<Self, Problem> {
+        webhook_secrets(text)
+    }
+
     pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
         reader.optional("ESPOCRM_WEBHOOK_SECRET", webhook_secrets)
     }

@@ -8,7 +8,7 @@ pub mod catalogue;
 mod advoware;
 mod calendar;
 mod cron;
-mod dotenv;
+pub(crate) mod dotenv;
 mod effective;
 mod espocrm;
 mod fault;

@@ -169,6 +169,12 @@ impl Source {
         })
     }
 
+    /// Which layer the setting `name` comes from, where it is set.
+    #[must_use]
+    pub fn origin_of(&self, name: &str) -> Option<Origin> {
+        self.find(name).map(|found| found.origin)
+    }
+
     /// Where a name that is accepted and ignored was set.
     pub(super) fn place_of_ignored(&self, name: &str) -> Option<&str> {
         self.layers.values().find_map(|values| values.get(name)).map(|(_, place)| place.as_str())

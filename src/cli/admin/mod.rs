@@ -43,7 +43,7 @@ pub async fn run(command: &Command, settings: Settings, source: &Source) -> Resu
         Command::Record(args) => record::run(&parts, args, Patience::default()).await,
         Command::Dead(args) => dead::run(&parts, args).await,
         Command::Setup(SetupArgs { system: SetupSystem::Espocrm(args) }) => {
-            Box::pin(setup::espocrm(&parts, args)).await
+            Box::pin(setup::espocrm(&parts, source, args)).await
         }
         _ => anyhow::bail!("not an admin command"),
     }

@@ -1,8 +1,10 @@
 //! `advosync setup espocrm`: creates the sync fields and webhooks that are missing, and changes nothing that is there.
 //!
-//! Safe to repeat. The list for `ESPOCRM_WEBHOOK_SECRET` is the result and goes to stdout, on purpose; what was done
-//! goes to stderr. EspoCRM rebuilds by itself after a field was created (its controller `FieldManager`).
+//! Safe to repeat, also after it died on the way: it always looks first. The list for `ESPOCRM_WEBHOOK_SECRET` is the
+//! result and goes to stdout, on purpose, or with `--write-env` into a file and nowhere else; what was done goes to
+//! stderr. EspoCRM rebuilds by itself after a field was created (its controller `FieldManager`).
 
+mod env_file;
 mod plan;
 
 use anyhow::{Result, anyhow, bail};
@@ -16,15 +18,20 @@ use super::{Report, said};
 use crate::cli::EspocrmArgs;
 use crate::clients::espocrm::Client;
 use crate::roles::Parts;
+use crate::secret::Secret;
+use crate::settings::{Origin, Source};
 use crate::sync::record::mapping::Mapping;
+use env_file::EnvFile;
 use plan::{NewHook, Plan};
 
 /// Sets EspoCRM up.
-pub(super) async fn espocrm(parts: &Parts, args: &EspocrmArgs) -> Result<Report> {
+pub(super) async fn espocrm(parts: &Parts, source: &Source, args: &EspocrmArgs) -> Result<Report> {
     let Some(settings) = &parts.settings.espocrm_admin else {
         let missing: Vec<String> = parts.settings.missing.iter().map(ToString::to_string).collect();
         bail!("{}", missing.join("; "));
     };
+    // Before anything is made whose secret could not be kept.
+    let env = args.write_env.as_deref().map(EnvFile::open).transpose().map_err(|text| anyhow!(text))?;
     let progress = Progress::start("looking at EspoCRM");
     let admin = sign_in(settings).await.map_err(|text| anyhow!(text))?;
     let owner = owner(parts).await?;
@@ -32,13 +39,19 @@ pub(super) async fn espocrm(parts: &Parts, args: &EspocrmArgs) -> Result<Report>
     for mapping in &parts.mappings {
         setup.entity(mapping, args).await;
     }
+    let secrets = setup.secrets(parts);
+    if let Some(env) = &env {
+        setup.write(env, &secrets, args, source);
+    }
     if args.dry_run {
         let plan = if setup.done.is_empty() { vec!["nothing to do".to_owned()] } else { setup.done };
         return Ok(Report { exit: u8::from(setup.failed), ..said(plan.join("\n")) });
     }
-    let list = setup.secrets(parts);
-    let exit = u8::from(setup.failed);
-    Ok(if list.is_empty() { Report { exit, ..Report::default() } } else { Report { exit, ..said(list) } })
+    if env.is_some() || secrets.is_empty() {
+        return Ok(Report { exit: u8::from(setup.failed), ..Report::default() });
+    }
+    setup.progress.remark("set ESPOCRM_WEBHOOK_SECRET to the following for every ingress, and keep it secret:");
+    Ok(Report { exit: u8::from(setup.failed), ..said(env_file::listed(&secrets)) })
 }
 
 /// The API user, who is to own the webhooks: only then can EspoCRM leave out what this program itself changes.
@@ -93,6 +106,7 @@ impl Setup {
             let hooks =
                 plan.hooks.iter().map(|hook| format!("would create the webhook {} to {}", hook.event, hook.url));
             self.done.extend(fields.chain(hooks));
+            self.hooks.extend(plan.kept);
             return;
         }
         self.hooks.extend(plan.kept);
@@ -150,6 +164,10 @@ impl Setup {
                 self.hooks.push(made);
             }
             Ok(None) => self.fail(&format!("EspoCRM's answer to creating the webhook {} cannot be read", hook.event)),
+            Err(error) if error.effect_unknown() => self.fail(&format!(
+                "the webhook {}: {error}. Whether it was created will be seen: run this again, it looks before it creates",
+                hook.event
+            )),
             Err(error) => self.fail(&format!(
                 "the webhook {} to {}: {error} (from 9.3.2 EspoCRM refuses internal hosts that webhookAllowedAddressList in \
                  its data/config-internal.php does not name)",
@@ -158,14 +176,14 @@ impl Setup {
         }
     }
 
-    /// `id:secret,…` of all webhooks that are ours.
-    fn secrets(&mut self, parts: &Parts) -> String {
+    /// Id and secret of all webhooks that are ours.
+    fn secrets(&mut self, parts: &Parts) -> Vec<(String, Secret)> {
         let known = |hook: &Hook| parts.settings.webhook_secrets.as_ref().and_then(|secrets| secrets.of(&hook.id));
         let mut pairs = Vec::new();
         let mut unknown = Vec::new();
         for hook in &self.hooks {
             match hook.secret.as_ref().or_else(|| known(hook)) {
-                Some(secret) => pairs.push(format!("{}:{}", hook.id, secret.expose())),
+                Some(secret) => pairs.push((hook.id.clone(), secret.clone())),
                 None => unknown.push(hook.id.clone()),
             }
         }
@@ -175,10 +193,36 @@ impl Setup {
                 unknown.join(", ")
             ));
         }
-        if !pairs.is_empty() {
-            self.progress.remark("set ESPOCRM_WEBHOOK_SECRET to the following for every ingress, and keep it secret:");
+        pairs
+    }
+
+    /// Writes the secrets into the file, or says that it would.
+    fn write(&mut self, env: &EnvFile, secrets: &[(String, Secret)], args: &EspocrmArgs, source: &Source) {
+        if self.failed && args.replace {
+            return self.fail(&format!("{} was left as it is, because not all secrets are known", env.shown()));
         }
-        pairs.join(",")
+        let text = match env.with(secrets, args.replace) {
+            Ok(text) => text,
+            Err(text) => return self.fail(&text),
+        };
+        if args.dry_run {
+            let more = self.done.iter().any(|line| line.contains("the webhook"));
+            if text.is_some() || more {
+                self.done.push(format!("would write {} into {}", env_file::NAME, env.shown()));
+            }
+            return;
+        }
+        match text.as_deref().map(|text| env.put(text)) {
+            None => self.progress.remark(&format!("{} has the secrets already", env.shown())),
+            Some(Ok(())) => {
+                self.progress.remark(&format!("wrote {} into {}, for every ingress", env_file::NAME, env.shown()));
+            }
+            Some(Err(text)) => return self.fail(&text),
+        }
+        if source.origin_of(env_file::NAME) == Some(Origin::Environment) {
+            self.progress
+                .remark("ESPOCRM_WEBHOOK_SECRET is set in the environment as well, which counts before the file");
+        }
     }
 }
 

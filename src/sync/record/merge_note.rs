@@ -13,6 +13,29 @@ use super::normal_write::Replaced;
 /// Longest piece of a value that a note quotes, in characters; the rest is cut with `…`.
 const QUOTED: usize = 200;
 
+/// A value that was sent to Advoware, and what stands there instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ignored {
+    /// Canonical field.
+    pub field: String,
+    /// What was sent; `None` is blank.
+    pub sent: Option<String>,
+    /// What Advoware shows after it.
+    pub shown: Option<String>,
+}
+
+/// The text of a note at `when` on what Advoware did not take, or none.
+#[must_use]
+pub fn note_on_ignored(mapping: &Mapping, ignored: &[Ignored], when: DateTime<Utc>) -> Option<String> {
+    let mut note = String::new();
+    section(&mut note, "Von Advoware nicht übernommen:", ignored, |it| {
+        let field = mapping.field(&it.field);
+        let (sent, there) = (shown(field, it.sent.as_deref()), shown(field, it.shown.as_deref()));
+        format!("{}: EspoCRM {sent}, in Advoware steht {there}", label(field, &it.field))
+    });
+    titled(&note, when)
+}
+
 /// The text of a note at `when`, or none where there is nothing to tell. `cleared` are the values that writing a clean
 /// person or company group removed.
 #[must_use]
@@ -26,7 +49,7 @@ pub fn note_for(mapping: &Mapping, merged: &Merged, cleared: &[Replaced], when: 
         format!("{}: bisher {}", it.attribute, quoted(&it.old))
     });
     section(&mut note, "Nicht übernommen:", &merged.blocked, |it| blocked(mapping, it));
-    (!note.is_empty()).then(|| headed(&note, when))
+    titled(&note, when)
 }
 
 /// The note of a run in which a record has another party than before.
@@ -47,6 +70,10 @@ pub fn namesake_deleted(id: &str, left: &str, number: &str, when: DateTime<Utc>)
          Dubletten: bitte dort zusammenführen."
     );
     headed(&text, when)
+}
+
+fn titled(note: &str, when: DateTime<Utc>) -> Option<String> {
+    (!note.is_empty()).then(|| headed(note, when))
 }
 
 fn headed(text: &str, when: DateTime<Utc>) -> String {

@@ -66,3 +66,16 @@ fn a_party_that_is_left_alone_in_advoware_is_named_with_the_one_that_is_left() {
     )));
     assert!(note.ends_with("so sind auch 17 und 18 in Advoware Dubletten: bitte dort zusammenführen."), "{note}");
 }
+
+#[test]
+fn what_advoware_did_not_take_is_told_with_what_stands_there() {
+    let when = Utc.with_ymd_and_hms(2026, 1, 5, 12, 0, 0).unwrap();
+    assert_eq!(note_on_ignored(&mapping(), &[], when), None);
+    let (sent, shown) = (Some("1980-02-29".to_owned()), None);
+    let note = note_on_ignored(&mapping(), &[Ignored { field: "geburtsdatum".to_owned(), sent, shown }], when);
+    let expected = "Abgleich mit Advoware am 05.01.2026, 13:00 Uhr
+
+Von Advoware nicht übernommen:
+- Geburtsdatum: EspoCRM „29.02.1980“, in Advoware steht leer";
+    assert_eq!(note.as_deref(), Some(expected));
+}

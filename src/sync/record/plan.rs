@@ -7,7 +7,7 @@ use super::compare::{Evidence, Verdict, whole};
 use super::convert::alike;
 use super::mapping::{Field, Mapping};
 use super::merge::{Merged, Snapshot, merge};
-use super::merge_note::{note_for, renumbered};
+use super::merge_note::{Ignored, note_for, renumbered};
 use super::normal::{Content, Seen};
 use super::normal_write::EspocrmWrite;
 use super::status;
@@ -119,8 +119,11 @@ impl Plan {
 
     /// The fields that Advoware did not take although they were sent: read-only there, it ignores them silently.
     #[must_use]
-    pub fn ignored(&self, mapping: &Mapping, answered: &Map<String, Value>) -> Vec<String> {
-        mapping.not_taken(&self.merged.to_advoware, &mapping.from_advoware(answered))
+    pub fn ignored(&self, mapping: &Mapping, answered: &Map<String, Value>) -> Vec<Ignored> {
+        let (sent, now) = (&self.merged.to_advoware, mapping.from_advoware(answered));
+        let text = |content: &Content, field: &str| content.get(field).text().map(str::to_owned);
+        let names = mapping.not_taken(sent, &now).into_iter();
+        names.map(|field| Ignored { sent: text(sent, &field), shown: text(&now, &field), field }).collect()
     }
 
     /// The fields that EspoCRM did not take although they were sent: it ignores silently what it does not know, and what

@@ -116,7 +116,8 @@ fn what_advoware_does_not_take_is_told_once_and_not_fought_over() {
     assert_eq!(put["anrede"], "Herr");
     // read-only over there: the answer shows the old value
     let snapshot = plan.after_put(mapping(), world.pair.as_ref().unwrap().snapshot.as_ref(), Some(&world.advoware));
-    assert_eq!(plan.ignored(mapping(), &world.advoware), ["anrede"]);
+    let ignored = Ignored { field: "anrede".into(), sent: Some("Herr".into()), shown: None };
+    assert_eq!(plan.ignored(mapping(), &world.advoware), [ignored]);
     world.pair.as_mut().unwrap().snapshot = Some(snapshot);
     assert!(world.plan().merged.is_settled());
 }
@@ -216,6 +217,29 @@ fn what_cannot_be_read_and_is_written_over_is_in_the_note() {
 }
 
 #[test]
+fn numbers_in_another_spelling_keep_their_value() {
+    let check = |spelled: &str, sent: &str| {
+        let read: Value = serde_json::from_str(spelled).unwrap();
+        assert_eq!(read.to_string(), sent);
+    };
+    for same in [
+        "0",
+        "-1",
+        "18446744073709551615",
+        "-9223372036854775808",
+        "1.5",
+        "52.520006599999995",
+        "13.404953999999998",
+        "0.30000000000000004",
+        "-0.0",
+    ] {
+        check(same, same);
+    }
+    check("1.10", "1.1");
+    check("1E2", "100.0");
+}
+
+#[test]
 fn attributes_that_are_as_they_should_be_are_not_sent() {
     let mut world = World::new();
     let company = json!({ "firstName": null, "lastName": null, "firmenname": "Muster GmbH" });
@@ -231,8 +255,82 @@ fn attributes_that_are_as_they_should_be_are_not_sent() {
     );
 }
 
+/// Any JSON: what a field that no mapping names may hold.
+fn json_value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        (proptest::num::f64::NORMAL | proptest::num::f64::ZERO).prop_map(Value::from),
+        // As a database's decimals are written.
+        (any::<i32>(), 0u32..6).prop_map(|(n, digits)| Value::from(f64::from(n) / 10f64.powi(digits.cast_signed()))),
+        ".{0,12}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 32, 6, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            proptest::collection::vec(("[a-zA-Z]{1,8}", inner), 0..6)
+                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+        ]
+    })
+}
+
+/// A party with some of the fields that are synced and any others, in any order.
+fn party() -> impl Strategy<Value = Vec<(String, Value)>> {
+    let names =
+        ["vorname", "name", "geburtsdatum", "anrede", "rechtsform", "handelsRegisterNummer", "emailGesch", "telGesch"];
+    let value = prop_oneof![
+        Just(Value::Null),
+        Just(json!("")),
+        any::<i64>().prop_map(Value::from),
+        "[A-Za-z ]{0,8}".prop_map(Value::from),
+    ];
+    let mapped = proptest::sample::subsequence(names.to_vec(), 2..=names.len())
+        .prop_flat_map(move |names| {
+            let values = proptest::collection::vec(value.clone(), names.len());
+            (Just(names), values)
+        })
+        .prop_map(|(names, values)| names.into_iter().map(str::to_owned).zip(values).collect::<Vec<_>>());
+    let lists = ["kommunikation", "bankverbindungen", "adressen"];
+    let unmapped =
+        (proptest::collection::vec(json_value(), lists.len()), proptest::collection::vec(json_value(), 0..6));
+    (mapped, unmapped).prop_flat_map(move |(mut fields, (in_lists, others))| {
+        fields.extend(lists.iter().map(|&name| name.to_owned()).zip(in_lists));
+        fields.extend(others.into_iter().enumerate().map(|(n, value)| (format!("x{n}"), value)));
+        Just(fields).prop_shuffle()
+    })
+}
+
 fn edit() -> impl Strategy<Value = (bool, usize, Option<String>)> {
     (any::<bool>(), 0usize..5, proptest::option::of("[A-Z][a-z]{2,6}"))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// Advoware's PUT takes the whole object: what does not change goes back byte for byte, wherever it stands.
+    #[test]
+    fn what_does_not_change_goes_back_as_it_was_read(party in party(), last in "[A-Z][a-z]{2,6}", salutation in "[A-Z][a-z]{2,6}") {
+        // As it comes over the wire, and goes.
+        let sent = Value::Object(party.iter().cloned().collect()).to_string();
+        let read: Map<String, Value> = serde_json::from_str(&sent).unwrap();
+        let mut world = World::new();
+        world.espocrm.extend([("lastName".to_owned(), json!(last)), ("anrede".to_owned(), json!(salutation))]);
+        world.espocrm.insert("advowareLastSync".into(), Value::Null);
+        world.advoware = read;
+        let plan = world.plan();
+        prop_assert_eq!(plan.verdict, Some(Verdict::Initial));
+        let body = serde_json::to_string(&plan.put).unwrap();
+        let Some(put): Option<Map<String, Value>> = serde_json::from_str(&body).unwrap() else { return Ok(()) };
+        let (before, after): (Vec<&String>, Vec<&String>) = (party.iter().map(|(name, _)| name).collect(), put.keys().collect());
+        prop_assert_eq!(&after[..before.len()], &before[..], "the order stays, and what is new comes last");
+        let changes = |name: &str| plan.merged.to_advoware.get(name).is_known();
+        prop_assert!(after[before.len()..].iter().all(|name| changes(name)), "{:?}", after);
+        for (name, value) in party.iter().filter(|(name, _)| !changes(name)) {
+            prop_assert_eq!(put[name].to_string(), value.to_string(), "{}", name);
+        }
+    }
 }
 
 proptest! {

@@ -16,6 +16,7 @@ mod ingress;
 mod jobs;
 mod latency;
 mod memory;
+mod pace;
 mod peer;
 mod plan;
 mod producer;
@@ -85,6 +86,8 @@ enum Scenario {
     Backlog,
     /// Single record syncs of the whole product.
     Sync,
+    /// Our own time per record sync at 50 a second.
+    Pace,
     /// Sweeps over many records.
     Sweep,
     /// Planning a large calendar.
@@ -163,6 +166,11 @@ async fn measure(cli: &Cli) -> Result<()> {
         figures.extend(sync::measure(&world).await?);
         world.stop().await;
     }
+    if cli.wants(Scenario::Pace) {
+        let world = world::World::start().await?;
+        figures.extend(pace::measure(&world, if cli.quick { 10 } else { 60 }).await?);
+        world.stop().await;
+    }
     if cli.wants(Scenario::Sweep) {
         let world = world::World::start().await?;
         figures.extend(sweep::measure(&world).await?);
@@ -206,7 +214,7 @@ async fn measure_queue(cli: &Cli, fsync: Fsync) -> Result<Vec<Figure>> {
             Scenario::Memory => memory::measure(&bench).await?,
             Scenario::Ingress => ingress::measure(&bench).await?,
             Scenario::Backlog => backlog::measure(&bench).await?,
-            Scenario::Sync | Scenario::Sweep | Scenario::Plan => Vec::new(),
+            Scenario::Sync | Scenario::Pace | Scenario::Sweep | Scenario::Plan => Vec::new(),
         });
         println!("   {scenario:?} took {:.0} s", begin.elapsed().as_secs_f64());
     }
@@ -223,7 +231,7 @@ async fn measure_queue(cli: &Cli, fsync: Fsync) -> Result<Vec<Figure>> {
 impl Scenario {
     /// Whether it needs a Redis of the benchmark's own.
     const fn is_of_the_queue(self) -> bool {
-        !matches!(self, Self::Sync | Self::Sweep | Self::Plan)
+        !matches!(self, Self::Sync | Self::Pace | Self::Sweep | Self::Plan)
     }
 }
 

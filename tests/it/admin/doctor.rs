@@ -1,6 +1,6 @@
 //! `doctor`: every check runs whatever the others found, and says what to do.
 
-use advosync_sandbox::{CBETEILIGTE, Entity, Options, Sandbox};
+use advosync_sandbox::{CBETEILIGTE, Entity, Field, Kind, Options, Sandbox};
 
 use super::{Person, Ran};
 use crate::support::redis::Redis;
@@ -185,6 +185,26 @@ async fn a_webhook_that_stands_twice_or_is_switched_off_is_told() {
     sandbox.register_webhook("CBeteiligte.create", &format!("{HOOKS}/create"), true, None);
     let ran = person(&redis, &sandbox).good(&["doctor"]).await;
     assert!(has(&ran, "warn", &["CBeteiligte.create", "more than once"]), "{}", ran.stdout);
+    let update = sandbox.webhooks().into_iter().find(|hook| hook.event == "CBeteiligte.update").unwrap();
+    sandbox.switch_webhook(&update.id, false);
+    let ran = person(&redis, &sandbox).run(&["doctor"]).await;
+    assert!(has(&ran, "FAIL", &["CBeteiligte.update", "switched off"]), "{}", ran.stdout);
+    assert_eq!((ran.code, fails(&ran)), (1, 1), "{}", ran.stdout);
+}
+
+#[tokio::test]
+async fn a_sync_field_of_the_wrong_type_is_told() {
+    let redis = Redis::start();
+    redis.prepared().await;
+    let mut options = healthy();
+    let mut entity = options.espocrm.entities.remove(0).without("advowareLastSync").without("syncErrorMessage");
+    entity.fields.extend([Field::new("advowareLastSync", Kind::Date), Field::varchar("syncErrorMessage", 100)]);
+    options.espocrm.entities.push(entity);
+    let sandbox = ready(options).await;
+    let ran = person(&redis, &sandbox).run(&["doctor"]).await;
+    assert!(has(&ran, "FAIL", &["field advowareLastSync", "type date", "datetime"]), "{}", ran.stdout);
+    assert!(has(&ran, "FAIL", &["field syncErrorMessage", "100 characters"]), "{}", ran.stdout);
+    assert_eq!((ran.code, fails(&ran)), (1, 2), "{}", ran.stdout);
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ mod delete;
 mod drain;
 mod drift;
 mod echo;
+mod echo_many;
 mod failure;
 mod import;
 mod inspect;

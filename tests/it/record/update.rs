@@ -1,6 +1,6 @@
 //! A change on one side goes to the other, and nothing else does.
 
-use advosync_sandbox::{Change, GetShape, PutShape, System};
+use advosync_sandbox::{BETEILIGTE, Change, GetShape, PutShape, System};
 use serde_json::json;
 
 use super::{company, person};
@@ -11,8 +11,12 @@ async fn an_edit_in_espocrm_goes_over_and_unmapped_fields_survive() {
     let world = World::start().await;
     let (id, number) = world.created(&person("Max", "Mustermann")).await;
     let own = json!({
-        "strasse": "Gerichtsweg 1", "titel": "Dr.", "ort": "Köln", "bemerkung": "zahlt pünktlich", "beruf": "Notar",
+        "strasse": "Gerichtsweg 1", "titel": "Dr.", "ort": "Köln", "bemerkung": [], "beruf": [
+            { "rowId": "a1", "kommArt": 4, "tlf": "0221 123", "online": null, "betrag": 1.1, "ids": [9_007_199_254_740_993_i64] },
+            { "rowId": "a2", "unter": { "z": 1, "a": [] } },
+        ],
     });
+    let list = own["beruf"].to_string();
     world.lawyer(number, &own);
     for (put, get, calls) in [
         (PutShape::WithRowId, GetShape::Object, 2),
@@ -38,7 +42,37 @@ async fn an_edit_in_espocrm_goes_over_and_unmapped_fields_survive() {
         for (field, value) in own.as_object().unwrap() {
             assert_eq!(&party[field], value, "{field} after {put:?}");
         }
+        let calls = world.sandbox.calls();
+        let sent = calls.iter().find(|call| call.method == "PUT" && call.system == System::Advoware).unwrap();
+        assert!(sent.body.contains(&list), "a child list goes back byte for byte: {}", sent.body);
     }
+}
+
+#[tokio::test]
+async fn what_advoware_does_not_take_is_in_one_note() {
+    let world = World::start().await;
+    let (id, number) = world.created(&person("Max", "Mustermann")).await;
+    // Nobody has marked it in the mapping.
+    world.sandbox.configure(|options| {
+        let parties = options.advoware.resources.iter_mut().find(|it| it.name == BETEILIGTE).unwrap();
+        parties.fields.retain(|name| name != "anrede");
+        parties.read_only.push("anrede".to_owned());
+    });
+    world.edit(&id, &json!({ "anrede": "Frau", "emailAddress": "neu@example.org" }));
+    world.deliver().await;
+    world.settle_all().await;
+    assert_eq!((&world.party(number)["anrede"], &world.record(&id)["anrede"]), (&json!("Herr"), &json!("Frau")));
+    assert_eq!(world.party(number)["emailGesch"], "neu@example.org", "the rest went over");
+    let notes = world.notes(&id);
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    assert!(notes[0].contains("Anrede: EspoCRM „Frau“, in Advoware steht „Herr“"), "{notes:?}");
+    world.rest().await;
+    assert_eq!(world.done(&id).await, "unchanged", "nobody fights over it");
+    assert_eq!(world.notes(&id).len(), 1);
+    // The next change of it is told again.
+    world.edit(&id, &json!({ "anrede": "Dr." }));
+    world.rest().await;
+    assert_eq!(world.notes(&id).len(), 2);
 }
 
 #[tokio::test]

@@ -236,6 +236,13 @@ impl Sandbox {
         hook
     }
 
+    /// An administrator switches a webhook on or off.
+    pub fn switch_webhook(&self, id: &str, active: bool) {
+        if let Some(hook) = self.shared.world().hooks.hook_mut(id) {
+            hook.active = active;
+        }
+    }
+
     /// The registered webhooks.
     #[must_use]
     pub fn webhooks(&self) -> Vec<Hook> {

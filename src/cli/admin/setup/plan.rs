@@ -61,6 +61,16 @@ impl Plan {
                     hook.event, hook.url, hook.id
                 )
             }));
+            let active = ours.iter().filter(|hook| hook.active).count();
+            if active != 1 {
+                let told = if active == 0 { "is switched off" } else { "is there more than once and active" };
+                let ids: Vec<&str> = ours.iter().map(|hook| hook.id.as_str()).collect();
+                plan.remarks.push(format!(
+                    "the webhook {} {told} ({}); that was left as it is, see to it in EspoCRM under Administration > Webhooks",
+                    wanted.event,
+                    ids.join(", ")
+                ));
+            }
             plan.kept.extend(ours.into_iter().cloned());
         }
         plan
@@ -90,6 +100,7 @@ mod tests {
         let registered = [
             hook("1", "CBeteiligte.create", "http://a:3000/vmh/webhook/beteiligte/create"),
             hook("2", "CBeteiligte.update", "http://old:3000/vmh/webhook/beteiligte/update"),
+            Hook { active: false, ..hook("4", "CBeteiligte.update", "http://a:3000/vmh/webhook/beteiligte/update") },
             hook("3", "CBeteiligte.delete", "http://somebody.else/delete"),
         ];
         let fields = json!({"advowareId": {"type": "int"}, "syncRetryCount": {"type": "float"}});
@@ -98,8 +109,33 @@ mod tests {
         assert_eq!(names, ["advowareRowId", "syncStatus", "advowareLastSync", "syncErrorMessage"]);
         let event = "CBeteiligte.delete".to_owned();
         assert_eq!(plan.hooks, [NewHook { event, url: "http://a:3000/vmh/webhook/beteiligte/delete".to_owned() }]);
-        assert_eq!(plan.kept.iter().map(|hook| hook.id.as_str()).collect::<Vec<_>>(), ["1", "2"]);
+        assert_eq!(plan.kept.iter().map(|hook| hook.id.as_str()).collect::<Vec<_>>(), ["1", "2", "4"]);
         assert!(plan.remarks.len() == 2 && plan.remarks[0].contains("syncRetryCount has the type float"), "{plan:?}");
         assert!(plan.remarks[1].contains("http://old:3000"), "{plan:?}");
+    }
+
+    #[test]
+    fn a_webhook_that_is_off_or_doubled_is_told_and_not_made_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let mappings = Mappings::load(Some(folder.path())).unwrap();
+        let check = |active: &[bool], words: Option<&str>| {
+            let hooks = (0..).zip(active).map(|(n, &active)| Hook {
+                id: format!("h{n}"),
+                event: "CBeteiligte.create".into(),
+                url: "http://a:3000/vmh/webhook/beteiligte/create".into(),
+                active,
+                secret: None,
+            });
+            let hooks: Vec<Hook> = hooks.collect();
+            let plan = Plan::new(mappings.get("beteiligte").unwrap(), &json!({}), &hooks, None);
+            assert!(plan.hooks.iter().all(|hook| !hook.event.ends_with("create")), "{plan:?}");
+            let said = plan.remarks.iter().find(|it| it.contains("CBeteiligte.create"));
+            assert_eq!(said.is_some(), words.is_some(), "{plan:?}");
+            assert!(words.is_none_or(|words| said.unwrap().contains(words)), "{plan:?}");
+        };
+        check(&[true], None);
+        check(&[true, false], None);
+        check(&[false], Some("switched off (h0)"));
+        check(&[true, true], Some("more than once and active (h0, h1)"));
     }
 }

@@ -6,6 +6,7 @@ use super::{Boundary, Record, Report, Step, Withheld, failure};
 use crate::clients::{ADVOWARE, advoware};
 use crate::sync::ledger::Pair;
 use crate::sync::record::mapping::Mapping;
+use crate::sync::record::merge_note::note_on_ignored;
 use crate::sync::record::normal::Content;
 use crate::sync::record::plan::{Both, Plan, needs_own_user, plan, version};
 use crate::sync::record::route::{is_numbered, number_in};
@@ -122,7 +123,11 @@ impl Step<'_> {
         if let Some(Put { answered, edited }) = &answered {
             // What came in between is news to the next run, and to the sweep that asks for it.
             next.row_id = if *edited { next.row_id } else { version(mapping, answered) };
-            report.ignored = plan.ignored(mapping, answered);
+            let ignored = plan.ignored(mapping, answered);
+            // Stored with the agreement, which makes the change one that is over: it is told once.
+            let told = note_on_ignored(mapping, &ignored, self.now());
+            next.note = owed(next.note.as_deref(), told.as_deref());
+            report.ignored = ignored.into_iter().map(|it| it.field).collect();
         }
         let answered = answered.map(|put| put.answered);
         next.snapshot = Some(plan.after_put(mapping, base, answered.as_ref()));
