@@ -58,6 +58,7 @@ fn every_command_is_understood() {
         "advosync mapping check a.toml b.toml --json",
         "advosync mapping check --live a.toml",
         "advosync completions zsh",
+        "advosync token new n8n --scope trigger --scope read",
     ] {
         parse(line);
     }
@@ -90,6 +91,12 @@ fn what_contradicts_itself_is_refused() {
         "advosync setup espocrm",
         "advosync setup espocrm --url advosync.example",
         "advosync completions sh42",
+        "advosync token",
+        "advosync token new n8n",
+        "advosync token new --scope read",
+        "advosync token new n8n --scope write",
+        "advosync token new a/b --scope read",
+        "advosync token new ADVOSYNC_API_TOKEN --scope read",
         "advosync schedule x --timezone Mars",
         "advosync schedule x --after yesterday",
         "advosync schedule x --count 0",
@@ -238,9 +245,32 @@ fn help_tells_of_examples_exit_codes_and_settings() {
     cli.build();
     let with_settings = cli
         .get_subcommands()
-        .filter(|it| !["setup", "mapping", "schedule", "completions", "help"].contains(&it.get_name()));
+        .filter(|it| !["setup", "mapping", "schedule", "completions", "token", "help"].contains(&it.get_name()));
     for command in with_settings {
         let help = command.clone().render_long_help().to_string();
         assert!(help.contains("Exit codes:") && help.contains("docs/settings.md"), "{}", command.get_name());
     }
+}
+
+#[test]
+fn a_new_token_is_shown_once_and_its_entry_is_read_by_the_settings() {
+    let make = |line: &str| match parse(line).command {
+        Command::Token(args) => token::run(&args),
+        other => panic!("{other:?}"),
+    };
+    let (first, second) =
+        (make("advosync token new n8n --scope trigger --scope proxy"), make("advosync token new b --scope read"));
+    let secret = first.stdout.trim_end();
+    assert!(secret.starts_with("advosync_") && first.exit == 0 && secret.lines().count() == 1, "{secret}");
+    assert!(!first.stderr.concat().contains(secret), "{:?}", first.stderr);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), first.stderr.concat() + &second.stderr.concat()).unwrap();
+    let source = Source::default().with_environment([("ADVOSYNC_CALLERS_FILE", file.path().to_str().unwrap())]);
+    let callers = crate::settings::Settings::load(&source, Role::Ingress).unwrap().http.callers;
+    let door = crate::callers::Door::new(callers);
+    let here = crate::callers::Peer::of(&axum::http::Extensions::new());
+    let opens = |token: &str, scope| door.recognise(token.trim_end().as_bytes(), here, scope).map(|it| it.name).ok();
+    assert_eq!(opens(&first.stdout, crate::callers::Scope::Trigger).as_deref(), Some("n8n"));
+    assert_eq!(opens(&first.stdout, crate::callers::Scope::Read), None);
+    assert_eq!(opens(&second.stdout, crate::callers::Scope::Read).as_deref(), Some("b"));
 }

@@ -43,7 +43,7 @@ pub(super) fn document(title: &str, header: &Markup, content: &Markup) -> Markup
 pub(super) fn page(console: &Console, visitor: &Visitor, title: &str, content: &Markup) -> Response {
     let header = html! {
         nav { a href="/console" { "Overview" } " · " a href="/console/dead" { "Dead letters" } }
-        @if matches!(visitor, Visitor::Session(_)) {
+        @if matches!(visitor, Visitor::Session { .. }) {
             form method="post" action="/console/sign-out" {
                 (form_key(console, visitor))
                 button { "Sign out" }

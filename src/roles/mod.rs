@@ -61,7 +61,7 @@ pub async fn run(role: Role, mut settings: Settings) -> anyhow::Result<()> {
 }
 
 async fn run_with_redis(role: Role, parts: Parts, stop: CancellationToken) -> anyhow::Result<()> {
-    let listener = listen::bind(role, &parts.settings).await?;
+    let listener = listen::bind(role, &parts.settings)?;
     // A set-up that never succeeds must still be stoppable, and a layout of another version stops everything.
     let (ready, layout) = layout::keep(role, &parts, stop.clone());
     let tasks = TaskTracker::new();

@@ -80,8 +80,9 @@ pub const GROUPS: &[Group] = &[
         entry("ADVOSYNC_KEY_PREFIX", Told("empty"), "text", "Stands before every key; on a cluster it must hold one hash tag, such as `{advosync}:`"),
     ]},
     Group { title: "Process and HTTP", entries: &[
-        entry("ADVOSYNC_LISTEN", Told("`127.0.0.1:3000` for `up`, `ingress` and `proxy`, `127.0.0.1:3001` for `console`; `worker` and `cron` listen only where it is set"), "address:port", "Where to listen; beyond loopback only with `ESPOCRM_WEBHOOK_SECRET` and `ADVOSYNC_API_TOKEN`"),
-        secret("ADVOSYNC_API_TOKEN", Told("not set: whoever reaches the port may call"), "text", "Bearer token of trigger, proxy and console"),
+        entry("ADVOSYNC_LISTEN", Told("`127.0.0.1:3000` for `up`, `ingress` and `proxy`, `127.0.0.1:3001` for `console`; `worker` and `cron` listen only where it is set"), "address:port", "Where to listen; beyond loopback only with `ESPOCRM_WEBHOOK_SECRET` and a token (`ADVOSYNC_API_TOKEN` or `ADVOSYNC_CALLERS_FILE`)"),
+        secret("ADVOSYNC_API_TOKEN", Told("not set: whoever reaches the port may call"), "text", "Bearer token that opens trigger, proxy and console"),
+        entry("ADVOSYNC_CALLERS_FILE", Told("nobody beside `ADVOSYNC_API_TOKEN`"), "file", "Further callers, each with a name, a token and what it opens ([callers.md](callers.md)); read at the start"),
         entry("ADVOSYNC_MAX_BODY_BYTES", Value("16777216"), "bytes", "Largest request body; larger ones get 413"),
         entry("ADVOSYNC_DRAIN_SECONDS", Value("25"), "seconds", "How long running jobs may take to finish after SIGTERM"),
         entry("ADVOSYNC_DATA_DIR", Value("./data"), "folder", "Where `up` keeps its own Redis and its address, and every role what it knew of the data in Redis (`redis.seen`)"),

@@ -7,6 +7,7 @@ pub mod catalogue;
 
 mod advoware;
 mod calendar;
+mod callers;
 mod cron;
 mod dotenv;
 mod effective;

@@ -121,8 +121,8 @@ impl Source {
     pub fn with_file(mut self, file: &str, text: &str) -> Self {
         let (entries, faults) = file::parse(file, text);
         self.faults.extend(faults);
-        for (line, name, text) in entries {
-            self.add(Origin::File, &name, text, format!("{file} line {line}"));
+        for (place, name, text) in entries {
+            self.add(Origin::File, &name, text, place);
         }
         self
     }
