@@ -235,6 +235,24 @@ fn completion_scripts_know_the_commands() {
     }
 }
 
+/// What is on a command line, everybody on the machine can read.
+#[test]
+fn no_command_takes_a_secret_as_an_argument() {
+    fn walk(command: &clap::Command, names: &mut Vec<String>) {
+        names.extend(command.get_arguments().map(|argument| argument.get_id().to_string()));
+        command.get_subcommands().for_each(|it| walk(it, names));
+    }
+    let (mut cli, mut names) = (Cli::command(), Vec::new());
+    cli.build();
+    walk(&cli, &mut names);
+    assert!(names.len() > 20, "{names:?}");
+    for name in names {
+        let is_secret =
+            ["secret", "token", "password", "key", "url_with", "hash"].iter().any(|word| name.contains(word));
+        assert!(!is_secret, "{name}");
+    }
+}
+
 #[test]
 fn help_tells_of_examples_exit_codes_and_settings() {
     let help = Cli::command().render_long_help().to_string();

@@ -38,6 +38,15 @@ pub struct Entry {
     pub aliases: &'static [&'static str],
 }
 
+impl Entry {
+    /// Whether it may hold a secret, and so may also come from a file or a credential of systemd.
+    #[must_use]
+    pub fn may_be_in_a_file(&self) -> bool {
+        // Of the addresses only Redis' carries a password.
+        self.secrecy == Secret || self.name == "REDIS_URL"
+    }
+}
+
 /// Settings that belong together.
 #[derive(Debug, Clone, Copy)]
 pub struct Group {
@@ -52,6 +61,9 @@ pub const IGNORED: [(&str, &str); 2] = [
     ("REDIS_DB_ADVOWARE_CACHE", "the token lives in the same database as the jobs"),
     ("POSTGRES_HOST", "the sync state lives in Redis"),
 ];
+
+/// What the name of a secret's file ends in.
+pub const FILE: &str = "_FILE";
 
 use Fallback::{Told, Value};
 use Secrecy::{Open, Secret, Url};
@@ -164,6 +176,13 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 #[must_use]
 pub fn find(name: &str) -> Option<&'static str> {
     names().find(|known| *known == name)
+}
+
+/// The setting whose file `name` names: `ADVOWARE_PASSWORD` for `ADVOWARE_PASSWORD_FILE`.
+#[must_use]
+pub fn in_file(name: &str) -> Option<&'static str> {
+    let setting = name.strip_suffix(FILE)?;
+    entries().find(|entry| entry.name == setting && entry.may_be_in_a_file()).map(|entry| entry.name)
 }
 
 /// The setting of this name, which must be one of the table.

@@ -64,7 +64,7 @@ fn entry(key: &Spanned<DeString<'_>>, value: &DeValue<'_>) -> Result<String, Pro
         return Err(Problem::new("a table has no meaning here", "write the settings' names as top-level keys"));
     }
     let name = key.get_ref().as_ref();
-    if catalogue::find(name).is_none() {
+    if catalogue::find(name).or(catalogue::in_file(name)).is_none() {
         let instead = match hint::nearest(name) {
             Some(known) => format!("did you mean {known}?"),
             None => "remove it; docs/settings.md lists all settings".to_owned(),

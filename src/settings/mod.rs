@@ -26,6 +26,7 @@ mod reader;
 mod redis;
 mod role;
 mod secret;
+mod secret_file;
 mod source;
 mod telemetry;
 #[cfg(test)]
