@@ -50,7 +50,13 @@ pub(super) fn page(console: &Console, visitor: &Visitor, title: &str, content: &
             }
         }
     };
-    Html(document(title, &header, content).into_string()).into_response()
+    let content = html! {
+        @if console.options.write_protection {
+            p.note.warn { "ADVOWARE_WRITE_PROTECTION is on here: nothing is written to Advoware, jobs report what would be." }
+        }
+        (content)
+    };
+    Html(document(title, &header, &content).into_string()).into_response()
 }
 
 /// The field without which a form does nothing.

@@ -45,6 +45,8 @@ pub struct Options {
     pub callers: Arc<Door>,
     /// `ADVOSYNC_API_TOKEN`: its own sessions are known to every process that has it.
     pub api_token: Option<Secret>,
+    /// Whether nothing is written to Advoware: every page says so.
+    pub write_protection: bool,
     /// In which times are shown.
     pub timezone: Tz,
     /// The clock.

@@ -17,6 +17,7 @@ fn routes(redis: &Redis, token: Option<&str>) -> Router {
         upstreams: vec!["advoware".into(), "espocrm".into()],
         callers: Arc::new(Door::new(token.into_iter().map(|token| Token::of_setting(&Secret::new(token))).collect())),
         api_token: token.map(Secret::new),
+        write_protection: false,
         timezone: chrono_tz::Europe::Berlin,
         clock: Arc::new(|| "2026-03-28T12:00:00Z".parse().unwrap()),
     }))

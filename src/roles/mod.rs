@@ -28,7 +28,7 @@ pub use parts::{BadMappings, Parts, bad_mappings, queue_options};
 pub use private_redis::PrivateRedis;
 
 use crate::ingress::ApiError;
-use crate::settings::{Role, Server, Settings};
+use crate::settings::{Role, Server, Settings, Upstream};
 
 /// Runs a role until SIGTERM or Ctrl-C, then stops in order.
 ///
@@ -90,6 +90,9 @@ async fn run_with_redis(role: Role, parts: Parts, stop: CancellationToken) -> an
                 }
             });
         }
+    }
+    if role.calls(Upstream::Advoware) && parts.settings.write_protection {
+        tracing::warn!("ADVOWARE_WRITE_PROTECTION is on: nothing is written to advoware, jobs report what would be");
     }
     tracing::info!(?role, "started");
     stop.cancelled().await;

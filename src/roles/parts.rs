@@ -233,6 +233,7 @@ impl Parts {
             upstreams: Self::upstreams(),
             callers: Arc::clone(&self.callers),
             api_token: self.settings.http.api_token.clone(),
+            write_protection: self.settings.write_protection,
             timezone: self.settings.cron.timezone,
             clock: Arc::new(Utc::now),
         }

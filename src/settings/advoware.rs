@@ -53,7 +53,7 @@ pub(super) struct Basics {
     role: u32,
     token_lifetime: Duration,
     pub(super) timeout: Duration,
-    write_protection: bool,
+    pub(super) write_protection: bool,
 }
 
 impl Basics {

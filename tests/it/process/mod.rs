@@ -13,6 +13,7 @@ mod layout;
 mod logs;
 mod outage;
 mod pages;
+mod protection;
 mod raw;
 mod schedule;
 mod seeds;
