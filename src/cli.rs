@@ -11,6 +11,7 @@ pub mod records;
 pub mod schedule;
 #[cfg(test)]
 mod tests;
+pub mod token;
 
 use std::path::PathBuf;
 
@@ -74,6 +75,8 @@ pub enum Command {
     /// Show the settings in effect and where each came from; secrets as ***
     #[command(after_help = help::CONFIG)]
     Config(Json),
+    /// Make tokens for those who may call
+    Token(token::TokenArgs),
     /// Show when a cron expression fires
     Schedule(schedule::ScheduleArgs),
     /// Print a completion script for a shell
@@ -162,7 +165,7 @@ impl Command {
             Self::Doctor | Self::Config(_) => Some(Role::Doctor),
             Self::Setup(_) => Some(Role::Setup),
             Self::Mapping(args) if args.check().live => Some(Role::Doctor),
-            Self::Schedule(_) | Self::Completions(_) | Self::Mapping(_) => None,
+            Self::Schedule(_) | Self::Completions(_) | Self::Mapping(_) | Self::Token(_) => None,
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! The rooms and the walls between them are described in `docs/architecture.md`; `tests/it/walls.rs` holds them.
 
+pub mod callers;
 pub mod cli;
 pub mod clients;
 pub mod console;

@@ -29,6 +29,7 @@ async fn run(cli: Cli) -> ExitCode {
         return report(&match &cli.command {
             Command::Schedule(args) => cli::schedule::run(args, chrono::Utc::now()),
             Command::Completions(args) => cli::completions::run(args),
+            Command::Token(args) => cli::token::run(args),
             Command::Mapping(args) => cli::mapping::run(args.check()),
             _ => unreachable!("every other command has a role"),
         });

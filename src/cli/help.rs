@@ -149,3 +149,13 @@ pub(super) const CONFIG: &str = concat!(
     "Examples:\n  advosync config\n  advosync config --json | jq .settings.ADVOSYNC_LEASE",
     ending!("0, or 78 where the settings are not usable: the faults are on stderr")
 );
+
+pub(super) const TOKEN_NEW: &str = "\
+Examples:
+  advosync token new n8n --scope trigger 2>>/etc/advosync/callers.toml
+  advosync token new anna --scope read --scope trigger
+
+The token is shown once and kept nowhere: the file has only its hash. Scopes: read opens the console's pages, trigger the \
+calendar trigger, proxy /api/advoware/…, admin all of it and the console's actions. Roles read the file at their start.
+
+Exit codes: 0 made, 2 the command line is not understood";

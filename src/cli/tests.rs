@@ -58,6 +58,7 @@ fn every_command_is_understood() {
         "advosync mapping check a.toml b.toml --json",
         "advosync mapping check --live a.toml",
         "advosync completions zsh",
+        "advosync token new n8n --scope trigger --scope read",
     ] {
         parse(line);
     }
@@ -90,6 +91,12 @@ fn what_contradicts_itself_is_refused() {
         "advosync setup espocrm",
         "advosync setup espocrm --url advosync.example",
         "advosync completions sh42",
+        "advosync token",
+        "advosync token new n8n",
+        "advosync token new --scope read",
+        "advosync token new n8n --scope write",
+        "advosync token new a/b --scope read",
+        "advosync token new ADVOSYNC_API_TOKEN --scope read",
         "advosync schedule x --timezone Mars",
         "advosync schedule x --after yesterday",
         "advosync schedule x --count 0",
@@ -228,6 +235,24 @@ fn completion_scripts_know_the_commands() {
     }
 }
 
+/// What is on a command line, everybody on the machine can read.
+#[test]
+fn no_command_takes_a_secret_as_an_argument() {
+    fn walk(command: &clap::Command, names: &mut Vec<String>) {
+        names.extend(command.get_arguments().map(|argument| argument.get_id().to_string()));
+        command.get_subcommands().for_each(|it| walk(it, names));
+    }
+    let (mut cli, mut names) = (Cli::command(), Vec::new());
+    cli.build();
+    walk(&cli, &mut names);
+    assert!(names.len() > 20, "{names:?}");
+    for name in names {
+        let is_secret =
+            ["secret", "token", "password", "key", "url_with", "hash"].iter().any(|word| name.contains(word));
+        assert!(!is_secret, "{name}");
+    }
+}
+
 #[test]
 fn help_tells_of_examples_exit_codes_and_settings() {
     let help = Cli::command().render_long_help().to_string();
@@ -238,9 +263,32 @@ fn help_tells_of_examples_exit_codes_and_settings() {
     cli.build();
     let with_settings = cli
         .get_subcommands()
-        .filter(|it| !["setup", "mapping", "schedule", "completions", "help"].contains(&it.get_name()));
+        .filter(|it| !["setup", "mapping", "schedule", "completions", "token", "help"].contains(&it.get_name()));
     for command in with_settings {
         let help = command.clone().render_long_help().to_string();
         assert!(help.contains("Exit codes:") && help.contains("docs/settings.md"), "{}", command.get_name());
     }
+}
+
+#[test]
+fn a_new_token_is_shown_once_and_its_entry_is_read_by_the_settings() {
+    let make = |line: &str| match parse(line).command {
+        Command::Token(args) => token::run(&args),
+        other => panic!("{other:?}"),
+    };
+    let (first, second) =
+        (make("advosync token new n8n --scope trigger --scope proxy"), make("advosync token new b --scope read"));
+    let secret = first.stdout.trim_end();
+    assert!(secret.starts_with("advosync_") && first.exit == 0 && secret.lines().count() == 1, "{secret}");
+    assert!(!first.stderr.concat().contains(secret), "{:?}", first.stderr);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), first.stderr.concat() + &second.stderr.concat()).unwrap();
+    let source = Source::default().with_environment([("ADVOSYNC_CALLERS_FILE", file.path().to_str().unwrap())]);
+    let callers = crate::settings::Settings::load(&source, Role::Ingress).unwrap().http.callers;
+    let door = crate::callers::Door::new(callers);
+    let here = crate::callers::Peer::of(&axum::http::Extensions::new());
+    let opens = |token: &str, scope| door.recognise(token.trim_end().as_bytes(), here, scope).map(|it| it.name).ok();
+    assert_eq!(opens(&first.stdout, crate::callers::Scope::Trigger).as_deref(), Some("n8n"));
+    assert_eq!(opens(&first.stdout, crate::callers::Scope::Read), None);
+    assert_eq!(opens(&second.stdout, crate::callers::Scope::Read).as_deref(), Some("b"));
 }

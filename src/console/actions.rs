@@ -45,7 +45,7 @@ pub(super) async fn replay(
             frame::message(StatusCode::CONFLICT, "It was not replayed", &what)
         }
         Ok(_) => {
-            tracing::info!(%flow, id, "a dead letter was replayed from the console");
+            tracing::info!(%flow, id, caller = visitor.name(), "a dead letter was replayed from the console");
             Redirect::to("/console/dead?done=replayed").into_response()
         }
         Err(error) => frame::failed(&error),
@@ -65,7 +65,7 @@ pub(super) async fn discard(
     };
     match console.options.queue.discard(flow, std::slice::from_ref(&id)).await {
         Ok(_) => {
-            tracing::info!(%flow, id, "a dead letter was discarded from the console");
+            tracing::info!(%flow, id, caller = visitor.name(), "a dead letter was discarded from the console");
             Redirect::to("/console/dead?done=discarded").into_response()
         }
         Err(error) => frame::failed(&error),
@@ -80,8 +80,19 @@ async fn meant(
     posted: Posted,
     path: Which,
 ) -> Result<(Flow, String), Response> {
+    may_act(visitor)?;
     own_form(console, visitor, headers, posted)?;
     find(console, path).await
+}
+
+/// 403 for whoever may only look.
+#[expect(clippy::result_large_err, reason = "the error is the answer itself, made once a request at most")]
+pub(super) fn may_act(visitor: &Visitor) -> Result<(), Response> {
+    if visitor.may_act() {
+        return Ok(());
+    }
+    let what = html! { p { "Your token opens the pages only. Replaying, discarding and deciding need the scope " code { "admin" } "." } };
+    Err(frame::message(StatusCode::FORBIDDEN, "Nothing was done", &what))
 }
 
 /// 403 for forms that did not come from our own pages.

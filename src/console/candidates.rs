@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::access::Visitor;
-use super::actions::{Posted, own_form};
+use super::actions::{Posted, may_act, own_form};
 use super::letter::{GONE, Which, which};
 use super::{Console, frame};
 use crate::queue::{Batch, DeadLetter, Lane, QueueError, RecordAction, Topic};
@@ -62,6 +62,9 @@ pub(super) async fn decide(
     posted: Posted,
 ) -> Response {
     let decision = posted.as_ref().map(|form| form.decision.trim().to_owned()).unwrap_or_default();
+    if let Err(answer) = may_act(&visitor) {
+        return answer;
+    }
     if let Err(answer) = own_form(&console, &visitor, &headers, posted) {
         return answer;
     }
@@ -79,7 +82,7 @@ pub(super) async fn decide(
     let batch = Batch { payload: Some(&payload), ..Batch::new(topic, Lane::First, &keys, "console") };
     match console.options.queue.enqueue(&batch).await {
         Ok(_) => {
-            tracing::info!(letter, record = keys[0], "a person has decided about a record");
+            tracing::info!(letter, record = keys[0], caller = visitor.name(), "a person has decided about a record");
             Redirect::to("/console/dead?done=decided").into_response()
         }
         Err(error) => frame::failed(&error),
@@ -150,7 +153,7 @@ fn render(console: &Console, visitor: &Visitor, letter: &str, answer: &Value) ->
                 th { "belongs to" } td { "–" }
                 @for candidate in candidates { td { (text(&candidate["owner"])) } }
             }
-            @if ask.is_some() {
+            @if ask.is_some() && visitor.may_act() {
                 tr {
                     th {} td { (form(CREATE, "None of them: create it")) }
                     @for candidate in candidates {

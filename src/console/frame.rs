@@ -43,14 +43,20 @@ pub(super) fn document(title: &str, header: &Markup, content: &Markup) -> Markup
 pub(super) fn page(console: &Console, visitor: &Visitor, title: &str, content: &Markup) -> Response {
     let header = html! {
         nav { a href="/console" { "Overview" } " · " a href="/console/dead" { "Dead letters" } }
-        @if matches!(visitor, Visitor::Session(_)) {
+        @if matches!(visitor, Visitor::Session { .. }) {
             form method="post" action="/console/sign-out" {
                 (form_key(console, visitor))
                 button { "Sign out" }
             }
         }
     };
-    Html(document(title, &header, content).into_string()).into_response()
+    let content = html! {
+        @if console.options.write_protection {
+            p.note.warn { "ADVOWARE_WRITE_PROTECTION is on here: nothing is written to Advoware, jobs report what would be." }
+        }
+        (content)
+    };
+    Html(document(title, &header, &content).into_string()).into_response()
 }
 
 /// The field without which a form does nothing.

@@ -3,30 +3,44 @@
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::html;
 
 use super::{Console, frame};
+use crate::callers::{Peer, Refusal};
 
 /// A page is there within this time, or says why not.
 const WITHIN: Duration = Duration::from_secs(8);
 
 /// Lets only visitors through.
 pub(super) async fn guard(State(console): State<Console>, mut request: Request, next: Next) -> Response {
-    let Some(visitor) = console.access.visitor(request.headers(), (console.options.clock)()) else {
-        if *request.method() == Method::GET && is_browser(request.headers()) {
+    let from = Peer::of(request.extensions());
+    let visitor = match console.access.visitor(request.headers(), from, (console.options.clock)()) {
+        Ok(visitor) => visitor,
+        Err(Refusal::Missing) if *request.method() == Method::GET && is_browser(request.headers()) => {
             return Redirect::to("/console/sign-in").into_response();
         }
-        let what = html! {
-            p { "Sign in at " a href="/console/sign-in" { "/console/sign-in" } " or send " code { "Authorization: Bearer <ADVOSYNC_API_TOKEN>" } "." }
-        };
-        let mut response = frame::message(StatusCode::UNAUTHORIZED, "Not signed in", &what);
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        return response;
+        Err(refusal) => return stranger(&refusal),
     };
     request.extensions_mut().insert(visitor);
+    next.run(request).await
+}
+
+/// The page for whoever is not let in.
+fn stranger(refusal: &Refusal) -> Response {
+    let what = html! {
+        p { (refusal.message()) "." }
+        p { "People sign in at " a href="/console/sign-in" { "/console/sign-in" } "." }
+    };
+    let mut response = frame::message(refusal.status(), "Not signed in", &what);
+    response.headers_mut().extend(refusal.header());
+    response
+}
+
+/// Answers 503 when a page, or whoever sends a form, takes too long.
+pub(super) async fn deadline(request: Request, next: Next) -> Response {
     tokio::time::timeout(WITHIN, next.run(request)).await.unwrap_or_else(|_| {
         frame::unavailable("redis did not answer in time; check that it runs and that REDIS_URL is right")
     })

@@ -52,7 +52,9 @@ fn render(console: &Console, visitor: &Visitor, letter: &DeadLetter) -> Markup {
         @if super::candidates::asks_about(letter).is_some() && !letter.resolved {
             p { a href=(format!("{address}/candidates")) { "Look at both sides and decide" } }
         }
-        @if is_job {
+        @if !visitor.may_act() {
+            p.soft { "Your token opens the pages only: replaying and discarding need the scope " code { "admin" } "." }
+        } @else if is_job {
             form.inline method="post" action=(format!("{address}/replay")) {
                 (frame::form_key(console, visitor))
                 button { "Replay" }
@@ -62,13 +64,15 @@ fn render(console: &Console, visitor: &Visitor, letter: &DeadLetter) -> Markup {
             p.soft { "This entry names no job, so it cannot be replayed. Correct it with redis-cli, then discard it." }
         }
         // Asks once more without a script.
-        details {
-            summary { "Discard…" }
-            form.inline method="post" action=(format!("{address}/discard")) {
-                (frame::form_key(console, visitor))
-                button { "Discard for ever" }
+        @if visitor.may_act() {
+            details {
+                summary { "Discard…" }
+                form.inline method="post" action=(format!("{address}/discard")) {
+                    (frame::form_key(console, visitor))
+                    button { "Discard for ever" }
+                }
+                span.soft { "Nothing is left of it then." }
             }
-            span.soft { "Nothing is left of it then." }
         }
         h2 { "Attempts" }
         @if letter.errors.is_empty() { p.soft { "None is noted." } } @else {

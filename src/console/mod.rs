@@ -25,6 +25,7 @@ use chrono_tz::Tz;
 
 use access::Access;
 
+use crate::callers::Door;
 use crate::queue::Queue;
 use crate::secret::Secret;
 
@@ -40,8 +41,12 @@ pub struct Options {
     pub entities: Vec<String>,
     /// The names under which workers report upstreams.
     pub upstreams: Vec<String>,
-    /// What people sign in with. Unset: the pages are open (only ever on loopback).
+    /// Who may look and act.
+    pub callers: Arc<Door>,
+    /// `ADVOSYNC_API_TOKEN`: its own sessions are known to every process that has it.
     pub api_token: Option<Secret>,
+    /// Whether nothing is written to Advoware: every page says so.
+    pub write_protection: bool,
     /// In which times are shown.
     pub timezone: Tz,
     /// The clock.
@@ -64,7 +69,10 @@ impl Console {
 
 /// All pages, under `/console`.
 pub fn router(options: Options) -> Router {
-    let console = Console { access: Arc::new(Access::new(options.api_token.clone())), options: Arc::new(options) };
+    let console = Console {
+        access: Arc::new(Access::new(Arc::clone(&options.callers), options.api_token.clone())),
+        options: Arc::new(options),
+    };
     Router::new()
         .route("/console", get(overview::show))
         .route("/console/", get(overview::show))
@@ -78,6 +86,7 @@ pub fn router(options: Options) -> Router {
         .route("/console/{*rest}", any(async || frame::not_found("There is no such page.")))
         .route_layer(middleware::from_fn_with_state(console.clone(), guard::guard))
         .route("/console/sign-in", get(sign_in::show).post(sign_in::enter))
+        .route_layer(middleware::from_fn(guard::deadline))
         .layer(middleware::from_fn(guard::secure))
         .with_state(console)
 }

@@ -1,8 +1,7 @@
 //! Signing in with the token, and out again.
 
 use axum::Extension;
-use axum::extract::rejection::FormRejection;
-use axum::extract::{Form, State};
+use axum::extract::{Form, FromRequest, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use maud::html;
@@ -11,6 +10,7 @@ use serde::Deserialize;
 use super::access::{COOKIE, Visitor, is_same_origin};
 use super::actions::{Posted, own_form};
 use super::{Console, frame};
+use crate::callers::{Peer, Refusal};
 
 #[derive(Deserialize)]
 pub(super) struct Credentials {
@@ -18,27 +18,37 @@ pub(super) struct Credentials {
 }
 
 pub(super) async fn show(State(console): State<Console>, headers: HeaderMap) -> Response {
-    if console.access.visitor(&headers, (console.options.clock)()).is_some() {
+    if console.access.is_signed_in(&headers, (console.options.clock)()) {
         return Redirect::to("/console").into_response();
     }
     form(StatusCode::OK, None)
 }
 
-pub(super) async fn enter(
-    State(console): State<Console>,
-    headers: HeaderMap,
-    posted: Result<Form<Credentials>, FormRejection>,
-) -> Response {
+pub(super) async fn enter(State(console): State<Console>, request: Request) -> Response {
+    let (headers, from) = (request.headers().clone(), Peer::of(request.extensions()));
     if !is_same_origin(&headers) {
         return form(StatusCode::FORBIDDEN, Some("The form did not come from this page. Sign in here."));
     }
-    let session = posted.ok().and_then(|Form(given)| console.access.sign_in(&given.token, (console.options.clock)()));
-    let Some(session) = session else {
-        tracing::warn!("a sign-in at the console failed");
-        return form(StatusCode::UNAUTHORIZED, Some("That is not the token. It is set as ADVOSYNC_API_TOKEN."));
-    };
-    tracing::info!("somebody signed in at the console");
-    with_cookie(&headers, &session, "")
+    let posted = Form::<Credentials>::from_request(request, &()).await;
+    let given = posted.map_or_else(|_| String::new(), |Form(given)| given.token);
+    match console.access.sign_in(given.trim(), from, (console.options.clock)()) {
+        Ok((caller, session)) => {
+            tracing::info!(caller, "somebody signed in at the console");
+            with_cookie(&headers, &session, "")
+        }
+        Err(refusal) => {
+            let fault = match &refusal {
+                Refusal::Missing | Refusal::Wrong => {
+                    "That is no token. It is the value of ADVOSYNC_API_TOKEN, or one of ADVOSYNC_CALLERS_FILE."
+                        .to_owned()
+                }
+                other => other.message(),
+            };
+            let mut response = form(refusal.status(), Some(&fault));
+            response.headers_mut().extend(refusal.header());
+            response
+        }
+    }
 }
 
 pub(super) async fn leave(
@@ -70,7 +80,7 @@ fn form(status: StatusCode, fault: Option<&str>) -> Response {
             input id="token" type="password" name="token" autocomplete="current-password" required autofocus;
             " " button { "Sign in" }
         }
-        p.soft { "It is the value of ADVOSYNC_API_TOKEN." }
+        p.soft { "It is the value of ADVOSYNC_API_TOKEN, or a token with the scope read or admin." }
     };
     (status, Html(frame::document("Sign in", &html! {}, &content).into_string())).into_response()
 }

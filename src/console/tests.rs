@@ -3,6 +3,7 @@
 use axum::Router;
 
 use super::*;
+use crate::callers::Token;
 use crate::ingress::around;
 use crate::ingress::testing::{Answer, Redis, request, send, stream};
 use crate::queue::{Flow, Lane};
@@ -14,7 +15,9 @@ fn routes(redis: &Redis, token: Option<&str>) -> Router {
         queue: redis.queue(),
         entities: vec!["beteiligte".into()],
         upstreams: vec!["advoware".into(), "espocrm".into()],
+        callers: Arc::new(Door::new(token.into_iter().map(|token| Token::of_setting(&Secret::new(token))).collect())),
         api_token: token.map(Secret::new),
+        write_protection: false,
         timezone: chrono_tz::Europe::Berlin,
         clock: Arc::new(|| "2026-03-28T12:00:00Z".parse().unwrap()),
     }))

@@ -1,10 +1,11 @@
 //! Errors as callers see them: `{"error":{"code":"…","message":"…"}}` (contract, section HTTP).
 
 use axum::Json;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use crate::callers::Refusal;
 use crate::queue::QueueError;
 
 /// An answer that is an error. The code is stable; the message tells a person what to do.
@@ -13,27 +14,18 @@ pub struct ApiError {
     status: StatusCode,
     code: &'static str,
     message: String,
+    header: Option<(HeaderName, HeaderValue)>,
 }
 
 impl ApiError {
     /// An error with this status.
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into() }
+        Self { status, code, message: message.into(), header: None }
     }
 
     /// 400: this request can never be accepted.
     pub fn bad_request(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code, message)
-    }
-
-    /// 401: the bearer token is missing or wrong.
-    #[must_use]
-    pub fn token() -> Self {
-        Self::new(
-            StatusCode::UNAUTHORIZED,
-            "token_required",
-            "the token is missing or wrong: send `Authorization: Bearer <ADVOSYNC_API_TOKEN>`",
-        )
     }
 
     /// 503: Redis did not take the job. Never 502 or 429: `EspoCRM` would give up on its events for ever.
@@ -54,9 +46,15 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let body = Json(json!({ "error": { "code": self.code, "message": self.message } }));
         let mut response = (self.status, body).into_response();
-        if self.code == "token_required" {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        if let Some((name, value)) = self.header {
+            response.headers_mut().insert(name, value);
         }
         response
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        Self { header: refusal.header(), ..Self::new(refusal.status(), refusal.code(), refusal.message()) }
     }
 }

@@ -1,6 +1,7 @@
 //! What surrounds all routes of a process: answers for what is no route, panics, counting, the request's span.
 
 use std::any::Any;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -13,6 +14,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 
 use super::answer::ApiError;
+use crate::telemetry::Hush;
 
 /// Puts the edge around a process' routes, merged before: unknown routes, wrong methods and panics are answered in the
 /// form of all errors, and requests are counted by route and status.
@@ -32,10 +34,25 @@ pub fn around(routes: Router) -> Router {
         .layer(middleware::from_fn(observe))
 }
 
+/// How long a handler may take.
+#[derive(Clone)]
+pub(super) struct Deadline {
+    within: Duration,
+    late: Arc<Hush>,
+}
+
+impl Deadline {
+    pub(super) fn new(within: Duration) -> Self {
+        Self { within, late: Arc::default() }
+    }
+}
+
 /// Answers 503 when a handler takes longer than this; the caller tries again.
-pub(super) async fn deadline(State(within): State<Duration>, request: Request, next: Next) -> Response {
-    tokio::time::timeout(within, next.run(request)).await.unwrap_or_else(|_| {
-        tracing::warn!("a request was not done in time and is answered with 503");
+pub(super) async fn deadline(State(limit): State<Deadline>, request: Request, next: Next) -> Response {
+    tokio::time::timeout(limit.within, next.run(request)).await.unwrap_or_else(|_| {
+        if let Some(unsaid) = limit.late.may_speak(Instant::now()) {
+            tracing::warn!(unsaid, "a request was not done in time and is answered with 503");
+        }
         ApiError::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "timeout",
@@ -62,7 +79,7 @@ async fn observe(request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str).to_owned();
     let method = method_name(request.method());
     let started = Instant::now();
-    let span = tracing::info_span!("request", method, route);
+    let span = tracing::info_span!("request", method, route, caller = tracing::field::Empty);
     let response = next.run(request).instrument(span).await;
     let status = response.status().as_u16().to_string();
     metrics::counter!("advosync_http_requests_total", "method" => method, "route" => route.clone(), "status" => status)

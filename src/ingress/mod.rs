@@ -9,11 +9,10 @@
 //! the contract's section HTTP; what `EspoCRM` makes of each status is in its contract.
 
 mod answer;
-mod bearer;
 mod body;
 mod edge;
 mod events;
-mod hush;
+mod house;
 mod kuerzel;
 mod notify;
 mod ops;
@@ -30,7 +29,6 @@ pub(crate) mod testing;
 mod tests;
 
 pub use answer::ApiError;
-pub use bearer::is_bearer;
 pub use edge::around;
 pub use kuerzel::Target;
 pub use ops::{OpsOptions, Render, ops_router};
@@ -46,7 +44,7 @@ use state::App;
 
 /// The routes for webhooks, the calendar trigger and Google's notifications, without those for monitors.
 pub fn router(options: Options) -> Router {
-    let deadline = middleware::from_fn_with_state(options.deadline, edge::deadline);
+    let deadline = middleware::from_fn_with_state(edge::Deadline::new(options.deadline), edge::deadline);
     Router::new()
         .route("/vmh/webhook/{entity}/{action}", post(webhook::receive))
         .route("/webhooks/vmh/{entity}/{action}", post(webhook::receive))

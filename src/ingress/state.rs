@@ -3,16 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::HeaderMap;
 use tokio::time::Instant;
 
 use super::answer::ApiError;
-use super::bearer::is_bearer;
 use super::body::Reader;
-use super::hush::Hush;
+use crate::callers::Door;
 use crate::queue::{Batch, Enqueued, Queue, QueueError};
 use crate::secret::Secret;
 use crate::settings::WebhookSecrets;
+use crate::telemetry::Hush;
 
 /// Gives the W3C `traceparent` of the current span, if there is a trace.
 pub type Trace = Arc<dyn Fn() -> Option<String> + Send + Sync>;
@@ -26,8 +25,8 @@ pub struct Options {
     pub entities: Vec<String>,
     /// Unset: webhooks are let in unsigned (only ever on loopback).
     pub webhook_secrets: Option<WebhookSecrets>,
-    /// Unset: the trigger is open (only ever on loopback).
-    pub api_token: Option<Secret>,
+    /// Who may trigger.
+    pub callers: Arc<Door>,
     /// What Google's notification channels carry. Unset: every notification is refused.
     pub channel_token: Option<Secret>,
     /// The largest body, bytes.
@@ -54,14 +53,6 @@ impl App {
             options: Arc::new(options),
             refusals: Arc::new(Hush::default()),
             outage: Arc::new(Hush::default()),
-        }
-    }
-
-    /// 401 unless the token is right or none is set.
-    pub(super) fn require_token(&self, headers: &HeaderMap) -> Result<(), ApiError> {
-        match &self.options.api_token {
-            Some(token) if !is_bearer(token, headers) => Err(ApiError::token()),
-            _ => Ok(()),
         }
     }
 

@@ -12,6 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::testing::{Answer, Redis, Vector, request, send, stream};
 use super::*;
+use crate::callers::{Door, Token};
 use crate::queue::{Flow, Lane, Mode};
 use crate::secret::Secret;
 use crate::settings::WebhookSecrets;
@@ -25,7 +26,7 @@ fn options(redis: &Redis) -> Options {
         queue: redis.queue(),
         entities: vec!["beteiligte".into(), "akten".into()],
         webhook_secrets: None,
-        api_token: None,
+        callers: Arc::default(),
         channel_token: None,
         max_body_bytes: 16 * 1024 * 1024,
         deadline: Duration::from_secs(8),
@@ -215,7 +216,7 @@ async fn tokens_are_asked_for_where_they_are_set() {
     let routes = routes(
         &redis,
         Options {
-            api_token: Some(Secret::new("geheim")),
+            callers: Arc::new(Door::new(vec![Token::of_setting(&Secret::new("geheim"))])),
             channel_token: Some(Secret::new("kanal")),
             ..options(&redis)
         },

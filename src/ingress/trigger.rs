@@ -8,6 +8,7 @@ use super::answer::ApiError;
 use super::kuerzel::Target;
 use super::scalar::Scalar;
 use super::state::App;
+use crate::callers::{Peer, Scope};
 use crate::queue::{Batch, Lane, Mode};
 
 /// What is asked for.
@@ -29,8 +30,8 @@ pub(super) struct Triggered {
 
 pub(super) async fn trigger(State(app): State<App>, request: Request) -> Result<Json<Triggered>, ApiError> {
     let (head, body) = request.into_parts();
+    let caller = app.options.callers.admit(&head.headers, Peer::of(&head.extensions), Scope::Trigger)?;
     let body = app.reader.read(body).await?;
-    app.require_token(&head.headers)?;
     let Trigger { target, mode } = parse(body.bytes())?;
     let keys = [target.key().to_owned()];
     let trace = app.trace();
@@ -38,7 +39,7 @@ pub(super) async fn trigger(State(app): State<App>, request: Request) -> Result<
     let enqueued = app.enqueue(&batch).await?;
     let deduplicated = enqueued.new.is_empty();
     let [kuerzel] = keys;
-    tracing::info!(kuerzel, mode = mode.map(Mode::name), deduplicated, "calendar sync triggered");
+    tracing::info!(kuerzel, mode = mode.map(Mode::name), deduplicated, caller = caller.name, "calendar sync triggered");
     Ok(Json(Triggered {
         status: "triggered",
         message: format!("Calendar sync triggered for {kuerzel}"),

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
-use axum::http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER};
 use axum::http::{Response, StatusCode};
 use axum::response::IntoResponse as _;
 use serde_json::json;
 
+use crate::callers;
 use crate::clients::advoware::Error;
 
 /// A place is free again after a call, so soon.
@@ -33,12 +34,6 @@ impl Refusal {
         self
     }
 
-    pub(super) fn unauthorized() -> Self {
-        let message = "Send Authorization: Bearer with the value of ADVOSYNC_API_TOKEN.";
-        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
-            .with(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
-    }
-
     pub(super) fn method() -> Self {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Use GET, POST, PUT or DELETE.")
             .with(ALLOW, HeaderValue::from_static("GET, POST, PUT, DELETE"))
@@ -52,6 +47,11 @@ impl Refusal {
     pub(super) fn too_large(limit: usize) -> Self {
         let message = format!("The body is longer than {limit} bytes (ADVOSYNC_MAX_BODY_BYTES); nothing was sent.");
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message)
+    }
+
+    pub(super) fn broken(error: &axum::Error) -> Self {
+        let message = format!("The body ended before it was complete ({error}); nothing was sent.");
+        Self::new(StatusCode::BAD_REQUEST, "body_unreadable", message)
     }
 
     pub(super) fn slow(limit: Duration) -> Self {
@@ -74,6 +74,12 @@ impl Refusal {
             response.headers_mut().insert(name, value);
         }
         response
+    }
+}
+
+impl From<callers::Refusal> for Refusal {
+    fn from(refusal: callers::Refusal) -> Self {
+        Self { header: refusal.header(), ..Self::new(refusal.status(), refusal.code(), refusal.message()) }
     }
 }
 

@@ -12,19 +12,20 @@ mod target;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH};
+use axum::http::header::CONTENT_LENGTH;
 use axum::http::{HeaderMap, Method, Response};
 use axum::routing::any;
 use futures::StreamExt as _;
-use subtle::ConstantTimeEq as _;
 use tokio_util::bytes::Bytes;
 
-use crate::clients::{Cause, Secret, advoware};
+use crate::callers::{Door, Peer, Scope};
+use crate::clients::{Cause, advoware};
 use answer::Refusal;
 
 const PREFIX: &str = "/api/advoware/";
@@ -36,8 +37,8 @@ const MAX_ANSWER_BYTES: u64 = 256 * 1024 * 1024;
 /// What the proxy must be told.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// `ADVOSYNC_API_TOKEN`; `None` lets everybody in who reaches the port.
-    pub token: Option<Secret>,
+    /// Who may come through.
+    pub callers: Arc<Door>,
     /// The longest body a caller may send.
     pub max_body_bytes: usize,
 }
@@ -61,9 +62,7 @@ async fn handle(State(proxy): State<Proxy>, request: Request) -> Response<Body> 
 impl Proxy {
     async fn pass(&self, request: Request) -> Result<Response<Body>, Refusal> {
         let (head, body) = request.into_parts();
-        if !self.admits(&head.headers) {
-            return Err(Refusal::unauthorized());
-        }
+        let caller = self.options.callers.admit(&head.headers, Peer::of(&head.extensions), Scope::Proxy)?;
         if ![Method::GET, Method::POST, Method::PUT, Method::DELETE].contains(&head.method) {
             return Err(Refusal::method());
         }
@@ -73,17 +72,16 @@ impl Proxy {
             Some(query) => format!("{rest}?{query}"),
             None => rest.to_owned(),
         };
+        let writes = (head.method != Method::GET).then(|| head.method.clone());
         let admission = self.advoware.try_admit(head.method, rest)?;
         let body = self.collected(&head.headers, body).await?;
         let outgoing = advoware::Outgoing { target, headers: headers::onward(&head.headers), body };
-        relayed(admission.forward(outgoing).await?)
-    }
-
-    fn admits(&self, headers: &HeaderMap) -> bool {
-        let Some(token) = &self.options.token else { return true };
-        let given = headers.get(AUTHORIZATION).map_or(&b""[..], |value| value.as_bytes());
-        let Some((scheme, given)) = given.split_at_checked("Bearer ".len()) else { return false };
-        scheme.eq_ignore_ascii_case(b"Bearer ") && bool::from(given.ct_eq(token.expose().as_bytes()))
+        let answer = admission.forward(outgoing).await?;
+        if let Some(method) = writes {
+            let status = answer.status.as_u16();
+            tracing::info!(%method, status, caller = caller.name, "a write was passed on to advoware");
+        }
+        relayed(answer)
     }
 
     async fn collected(&self, headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
@@ -92,12 +90,18 @@ impl Proxy {
         if stated.is_some_and(|length| length > limit) {
             return Err(Refusal::too_large(limit));
         }
-        match tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, limit)).await {
-            Ok(Ok(body)) => Ok(body),
-            // Beyond the limit, or the caller hung up, in which case nobody reads this.
-            Ok(Err(_)) => Err(Refusal::too_large(limit)),
-            Err(_) => Err(Refusal::slow(BODY_TIMEOUT)),
-        }
+        let whole = async {
+            let (mut parts, mut whole) = (body.into_data_stream(), Vec::new());
+            while let Some(part) = parts.next().await {
+                let part = part.map_err(|error| Refusal::broken(&error))?;
+                if whole.len() + part.len() > limit {
+                    return Err(Refusal::too_large(limit));
+                }
+                whole.extend_from_slice(&part);
+            }
+            Ok(Bytes::from(whole))
+        };
+        tokio::time::timeout(BODY_TIMEOUT, whole).await.unwrap_or_else(|_| Err(Refusal::slow(BODY_TIMEOUT)))
     }
 }
 

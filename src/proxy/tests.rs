@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use axum::body::to_bytes;
 use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
 use futures::channel::mpsc;
@@ -11,6 +12,8 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use super::*;
+use crate::callers::Token;
+use crate::clients::Secret;
 use crate::clients::advoware::{Client, MemoryTokenStore};
 use crate::clients::stand_in::{Seen, StandIn, answer, nobody};
 
@@ -51,7 +54,7 @@ fn settings(server: &StandIn) -> advoware::Options {
 
 fn proxy(settings: advoware::Options) -> Router {
     let client = Client::new(settings, Arc::new(MemoryTokenStore::new())).unwrap();
-    router(client, Options { token: None, max_body_bytes: 1000 })
+    router(client, Options { callers: Arc::default(), max_body_bytes: 1000 })
 }
 
 fn request(method: &str, uri: &str, body: impl Into<Body>) -> Request {
@@ -154,7 +157,8 @@ async fn a_path_that_leaves_the_base_goes_nowhere() {
 async fn the_token_opens_the_door() {
     let server = advoware(|_| answer(200, "")).await;
     let client = Client::new(settings(&server), Arc::new(MemoryTokenStore::new())).unwrap();
-    let proxy = router(client, Options { token: Some(Secret::new("s3cret")), max_body_bytes: 1000 });
+    let callers = Arc::new(Door::new(vec![Token::of_setting(&Secret::new("s3cret"))]));
+    let proxy = router(client, Options { callers, max_body_bytes: 1000 });
     let call = async |header: Option<&str>| {
         let mut request = request("GET", "/api/advoware/x", "");
         if let Some(header) = header {
@@ -164,7 +168,7 @@ async fn the_token_opens_the_door() {
     };
     for header in [None, Some("Bearer"), Some("Bearer s3cre"), Some("Bearer s3cret2"), Some("Basic s3cret"), Some("ü")]
     {
-        refused(call(header).await, 401, "unauthorized").await;
+        refused(call(header).await, 401, "token_required").await;
     }
     assert_eq!(server.lines(), [""; 0]);
     assert_eq!(call(Some("bearer s3cret")).await.status(), 200);

@@ -29,7 +29,7 @@ pub use parts::{BadMappings, Parts, bad_mappings, queue_options};
 pub use private_redis::PrivateRedis;
 
 use crate::ingress::ApiError;
-use crate::settings::{Role, Server, Settings};
+use crate::settings::{Role, Server, Settings, Upstream};
 
 /// Runs a role until SIGTERM or Ctrl-C, then stops in order.
 ///
@@ -62,7 +62,7 @@ pub async fn run(role: Role, mut settings: Settings) -> anyhow::Result<()> {
 }
 
 async fn run_with_redis(role: Role, parts: Parts, stop: CancellationToken) -> anyhow::Result<()> {
-    let listener = listen::bind(role, &parts.settings).await?;
+    let listener = listen::bind(role, &parts.settings)?;
     // A set-up that never succeeds must still be stoppable, and a layout of another version stops everything.
     let (ready, layout) = layout::keep(role, &parts, stop.clone());
     let tasks = TaskTracker::new();
@@ -91,6 +91,9 @@ async fn run_with_redis(role: Role, parts: Parts, stop: CancellationToken) -> an
                 }
             });
         }
+    }
+    if role.calls(Upstream::Advoware) && parts.settings.write_protection {
+        tracing::warn!("ADVOWARE_WRITE_PROTECTION is on: nothing is written to advoware, jobs report what would be");
     }
     tracing::info!(?role, "started");
     stop.cancelled().await;

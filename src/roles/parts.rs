@@ -11,6 +11,7 @@ use chrono::Utc;
 use super::gauges;
 use super::google_limiter::SharedPace;
 use super::token_store::SharedToken;
+use crate::callers::Door;
 use crate::clients::{UPSTREAMS, advoware, espocrm, google};
 use crate::queue::{self, Queue};
 use crate::settings::{self, Settings};
@@ -45,6 +46,8 @@ pub struct Parts {
     pub queue: Queue,
     /// All entities.
     pub mappings: Vec<Arc<Mapping>>,
+    /// Who may call; one for all routes of this process.
+    callers: Arc<Door>,
     /// One for all pools of this process.
     pub(super) gate: Gate,
     /// What is read for `/metrics` now and then.
@@ -122,7 +125,8 @@ impl Parts {
     #[must_use]
     pub fn around(queue: Queue, settings: Settings, mappings: Vec<Arc<Mapping>>) -> Self {
         let gauges = Arc::new(Gauges::new(gauges::FRESH_FOR));
-        Self { settings, queue, mappings, gate: Gate::default(), gauges }
+        let callers = Arc::new(Door::new(settings.http.callers.clone()));
+        Self { settings, queue, mappings, callers, gate: Gate::default(), gauges }
     }
 
     /// The mappings' names.
@@ -204,7 +208,7 @@ impl Parts {
             queue: self.queue.clone(),
             entities: self.entities(),
             webhook_secrets: self.settings.webhook_secrets.clone(),
-            api_token: self.settings.http.api_token.clone(),
+            callers: Arc::clone(&self.callers),
             channel_token: self.settings.push.as_ref().map(|push| push.token.clone()),
             max_body_bytes: self.settings.http.max_body_bytes,
             deadline: REQUEST_WITHIN,
@@ -232,7 +236,9 @@ impl Parts {
             queue: self.queue.clone(),
             entities: self.entities(),
             upstreams: Self::upstreams(),
+            callers: Arc::clone(&self.callers),
             api_token: self.settings.http.api_token.clone(),
+            write_protection: self.settings.write_protection,
             timezone: self.settings.cron.timezone,
             clock: Arc::new(Utc::now),
         }
@@ -240,10 +246,8 @@ impl Parts {
 
     /// The proxy's routes, where Advoware is configured.
     pub fn proxy(&self) -> Result<Option<Router>> {
-        let options = proxy::Options {
-            token: self.settings.http.api_token.clone(),
-            max_body_bytes: self.settings.http.max_body_bytes,
-        };
+        let options =
+            proxy::Options { callers: Arc::clone(&self.callers), max_body_bytes: self.settings.http.max_body_bytes };
         Ok(self.advoware()?.map(|advoware| proxy::router(advoware, options)))
     }
 

@@ -33,11 +33,6 @@ impl Parts {
             halts: Halts::in_folder(crate::settings::halts()),
         });
         let records = Arc::new(Records::new(syncs, self.queue.clone()));
-        if settings.advoware.as_ref().is_some_and(|it| it.write_protection) {
-            tracing::warn!(
-                "ADVOWARE_WRITE_PROTECTION is on: nothing is written to advoware, jobs report what would be"
-            );
-        }
         let probes: Vec<Arc<dyn Probe>> =
             vec![Arc::new(probes::advoware(advoware)), Arc::new(probes::espocrm(espocrm))];
         Ok(Some(self.pool(Flow::Vmh, records, probes)))

@@ -55,7 +55,7 @@ pub(super) struct Basics {
     role: u32,
     token_lifetime: Duration,
     pub(super) timeout: Duration,
-    write_protection: bool,
+    pub(super) write_protection: bool,
     encryption_key: Option<Secret>,
 }
 

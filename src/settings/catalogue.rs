@@ -38,6 +38,15 @@ pub struct Entry {
     pub aliases: &'static [&'static str],
 }
 
+impl Entry {
+    /// Whether it may hold a secret, and so may also come from a file or a credential of systemd.
+    #[must_use]
+    pub fn may_be_in_a_file(&self) -> bool {
+        // Of the addresses only Redis' carries a password.
+        self.secrecy == Secret || self.name == "REDIS_URL"
+    }
+}
+
 /// Settings that belong together.
 #[derive(Debug, Clone, Copy)]
 pub struct Group {
@@ -52,6 +61,9 @@ pub const IGNORED: [(&str, &str); 2] = [
     ("REDIS_DB_ADVOWARE_CACHE", "the token lives in the same database as the jobs"),
     ("POSTGRES_HOST", "the sync state lives in Redis"),
 ];
+
+/// What the name of a secret's file ends in.
+pub const FILE: &str = "_FILE";
 
 use Fallback::{Told, Value};
 use Secrecy::{Open, Secret, Url};
@@ -83,8 +95,9 @@ pub const GROUPS: &[Group] = &[
         entry("ADVOSYNC_KEY_PREFIX", Told("empty"), "text", "Stands before every key; on a cluster it must hold one hash tag, such as `{advosync}:`"),
     ]},
     Group { title: "Process and HTTP", entries: &[
-        entry("ADVOSYNC_LISTEN", Told("`127.0.0.1:3000` for `up`, `ingress` and `proxy`, `127.0.0.1:3001` for `console`; `worker` and `cron` listen only where it is set"), "address:port", "Where to listen; beyond loopback only with `ESPOCRM_WEBHOOK_SECRET` and `ADVOSYNC_API_TOKEN`"),
-        secret("ADVOSYNC_API_TOKEN", Told("not set: whoever reaches the port may call"), "text", "Bearer token of trigger, proxy and console"),
+        entry("ADVOSYNC_LISTEN", Told("`127.0.0.1:3000` for `up`, `ingress` and `proxy`, `127.0.0.1:3001` for `console`; `worker` and `cron` listen only where it is set"), "address:port", "Where to listen; beyond loopback only with `ESPOCRM_WEBHOOK_SECRET` and a token (`ADVOSYNC_API_TOKEN` or `ADVOSYNC_CALLERS_FILE`)"),
+        secret("ADVOSYNC_API_TOKEN", Told("not set: whoever reaches the port may call"), "text", "Bearer token that opens trigger, proxy and console"),
+        entry("ADVOSYNC_CALLERS_FILE", Told("nobody beside `ADVOSYNC_API_TOKEN`"), "file", "Further callers, each with a name, a token and what it opens ([callers.md](callers.md)); read at the start"),
         entry("ADVOSYNC_MAX_BODY_BYTES", Value("16777216"), "bytes", "Largest request body; larger ones get 413"),
         entry("ADVOSYNC_DRAIN_SECONDS", Value("25"), "seconds", "How long running jobs may take to finish after SIGTERM"),
         entry("ADVOSYNC_DATA_DIR", Value("./data"), "folder", "Where `up` keeps its own Redis and its address, and every role what it knew of the data in Redis (`redis.seen`)"),
@@ -167,6 +180,13 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 #[must_use]
 pub fn find(name: &str) -> Option<&'static str> {
     names().find(|known| *known == name)
+}
+
+/// The setting whose file `name` names: `ADVOWARE_PASSWORD` for `ADVOWARE_PASSWORD_FILE`.
+#[must_use]
+pub fn in_file(name: &str) -> Option<&'static str> {
+    let setting = name.strip_suffix(FILE)?;
+    entries().find(|entry| entry.name == setting && entry.may_be_in_a_file()).map(|entry| entry.name)
 }
 
 /// The setting of this name, which must be one of the table.

@@ -23,7 +23,7 @@ pub fn effective(source: &Source) -> Vec<Effective> {
     catalogue::entries()
         .map(|entry| {
             if let Some(found) = source.find(entry.name) {
-                let value = Some(shown(entry.secrecy, &found.text));
+                let value = found.problem.is_none().then(|| shown(entry.secrecy, &found.text));
                 return Effective { name: entry.name, value, origin: found.origin, place: found.place };
             }
             let value = match entry.fallback {

@@ -7,30 +7,53 @@ use super::catalogue;
 use super::fault::{Fault, Problem};
 use super::hint;
 
-/// The entries of `text` as (line, name, value), and what is wrong with it. `file` is how a person knows the file.
-pub(super) fn parse(file: &str, text: &str) -> (Vec<(usize, String, String)>, Vec<Fault>) {
+/// Finds lines in a file's text, and tells faults by them.
+pub(super) struct Lines<'a> {
+    file: &'a str,
+    text: &'a str,
+}
+
+impl<'a> Lines<'a> {
+    /// Of a file that people know as `file`.
+    pub(super) fn of(file: &'a str, text: &'a str) -> Self {
+        Self { file, text }
+    }
+
+    fn at(&self, offset: usize) -> usize {
+        1 + self.text[..offset.min(self.text.len())].matches('\n').count()
+    }
+
+    /// Such as `file line 3`.
+    pub(super) fn place(&self, offset: usize) -> String {
+        format!("{} line {}", self.file, self.at(offset))
+    }
+
+    /// A fault of what is called `name`.
+    pub(super) fn fault(&self, name: &str, offset: usize, problem: Problem) -> Fault {
+        Fault { name: name.to_owned(), place: Some(self.place(offset)), problem }
+    }
+
+    /// What the parser says, without the line itself, which its own rendering quotes, secrets included.
+    pub(super) fn syntax(&self, error: &toml::de::Error, instead: &str) -> Fault {
+        Fault {
+            name: self.file.to_owned(),
+            place: error.span().map(|span| format!("line {}", self.at(span.start))),
+            problem: Problem::new(format!("this is no TOML: {}", error.message()), instead),
+        }
+    }
+}
+
+/// The entries of `text` as (place, name, value), and what is wrong with it. `file` is how a person knows the file.
+pub(super) fn parse(file: &str, text: &str) -> (Vec<(String, String, String)>, Vec<Fault>) {
+    let lines = Lines::of(file, text);
     let (table, errors) = DeTable::parse_recoverable(text);
-    let line_of = |offset: usize| 1 + text[..offset.min(text.len())].matches('\n').count();
-    // Only the message: the error's own rendering quotes the line, secrets included.
-    let syntax = errors.iter().map(|error| Fault {
-        name: file.to_owned(),
-        place: error.span().map(|span| format!("line {}", line_of(span.start))),
-        problem: Problem::new(
-            format!("this is no TOML: {}", error.message()),
-            "write one `NAME = \"value\"` a line, each name once",
-        ),
-    });
-    let mut faults: Vec<Fault> = syntax.collect();
+    let instead = "write one `NAME = \"value\"` a line, each name once";
+    let mut faults: Vec<Fault> = errors.iter().map(|error| lines.syntax(error, instead)).collect();
     let mut entries = Vec::new();
     for (key, value) in table.get_ref() {
-        let line = line_of(key.span().start);
         match entry(key, value.get_ref()) {
-            Ok(text) => entries.push((line, key.get_ref().to_string(), text)),
-            Err(problem) => faults.push(Fault {
-                name: key.get_ref().to_string(),
-                place: Some(format!("{file} line {line}")),
-                problem,
-            }),
+            Ok(text) => entries.push((lines.place(key.span().start), key.get_ref().to_string(), text)),
+            Err(problem) => faults.push(lines.fault(key.get_ref(), key.span().start, problem)),
         }
     }
     (entries, faults)
@@ -41,7 +64,7 @@ fn entry(key: &Spanned<DeString<'_>>, value: &DeValue<'_>) -> Result<String, Pro
         return Err(Problem::new("a table has no meaning here", "write the settings' names as top-level keys"));
     }
     let name = key.get_ref().as_ref();
-    if catalogue::find(name).is_none() {
+    if catalogue::find(name).or(catalogue::in_file(name)).is_none() {
         let instead = match hint::nearest(name) {
             Some(known) => format!("did you mean {known}?"),
             None => "remove it; docs/settings.md lists all settings".to_owned(),

@@ -25,7 +25,8 @@ fn distance_to(name: &str, known: &str) -> usize {
 
 /// A warning for a name of an environment that no setting has, if it looks like one of ours.
 pub(super) fn unknown(name: &str, place: &str) -> Option<String> {
-    let ours = PREFIXES.iter().any(|prefix| name.starts_with(prefix)) && catalogue::find(name).is_none();
+    let ours = PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+        && catalogue::find(name).or(catalogue::in_file(name)).is_none();
     if name == "REDIS_PASSWORD" {
         return Some(format!("{name} ({place}) is not read; write REDIS_URL=redis://:PASSWORD@host:6379/1"));
     }

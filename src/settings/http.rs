@@ -2,20 +2,27 @@
 
 use std::net::SocketAddr;
 
+use super::callers;
 use super::espocrm::WebhookSecrets;
 use super::fault::Problem;
 use super::parse;
 use super::reader::Reader;
 use super::role::Role;
 use super::secret::Secret;
+use crate::callers::Token;
+
+/// A token that others can try at must not be shorter.
+const SHORT: usize = 20;
 
 /// The HTTP side of a role.
 #[derive(Debug, Clone)]
 pub struct Http {
     /// Where to listen; none where the role serves nothing.
     pub listen: Option<SocketAddr>,
-    /// The bearer token of trigger, proxy and console; none: whoever reaches the port may call.
+    /// The bearer token that opens trigger, proxy and console.
     pub api_token: Option<Secret>,
+    /// Everybody who may call them, `api_token` included; nobody: whoever reaches the port may.
+    pub callers: Vec<Token>,
     /// The largest request body, in bytes.
     pub max_body_bytes: usize,
 }
@@ -26,16 +33,25 @@ impl Http {
         let listen = listen.or_else(|| role.default_address()).filter(|_| role.serves());
         let api_token = reader.optional("ADVOSYNC_API_TOKEN", token);
         let max_body_bytes = reader.value("ADVOSYNC_MAX_BODY_BYTES", parse::number(1..=1 << 30));
+        let mut callers: Vec<Token> = api_token.iter().map(Token::of_setting).collect();
+        if role.serves() {
+            callers.extend(callers::read(reader, api_token.as_ref()));
+        }
+        let has_token = reader.is_set("ADVOSYNC_API_TOKEN") || reader.is_set("ADVOSYNC_CALLERS_FILE");
         let missing: Vec<&str> = [
-            ("ADVOSYNC_API_TOKEN", reader.is_set("ADVOSYNC_API_TOKEN")),
+            ("ADVOSYNC_API_TOKEN", has_token),
             ("ESPOCRM_WEBHOOK_SECRET", webhook_secrets.is_some() || reader.is_set("ESPOCRM_WEBHOOK_SECRET")),
         ]
         .into_iter()
         .filter_map(|(name, set)| (!set).then_some(name))
         .collect();
-        if let Some(address) =
-            listen.filter(|address| !address.ip().to_canonical().is_loopback() && !missing.is_empty())
-        {
+        let public = listen.filter(|address| !address.ip().to_canonical().is_loopback());
+        if public.is_some() && api_token.as_ref().is_some_and(|token| token.expose().len() < SHORT) {
+            reader.warnings.push(format!(
+                "ADVOSYNC_API_TOKEN has fewer than {SHORT} characters and can be guessed; write one made by `openssl rand -hex 32`"
+            ));
+        }
+        if let Some(address) = public.filter(|_| !missing.is_empty()) {
             let port = address.port();
             reader.fault(
                 "ADVOSYNC_LISTEN",
@@ -45,7 +61,7 @@ impl Http {
                 ),
             );
         }
-        Self { listen, api_token, max_body_bytes }
+        Self { listen, api_token, callers, max_body_bytes }
     }
 }
 

@@ -20,7 +20,11 @@ empty value counts as not set. `advosync config` shows what is in effect and whe
   `ESPOCRM_` or `CALENDAR_SYNC_` and is not listed here gives a warning.
 - Advoware's, EspoCRM's and Google's settings are looked at only by commands that call them (`up`, `worker`, `proxy`, `doctor`,
   `setup`). A worker that lacks some of a flow's leaves that flow's jobs waiting and runs the other one.
-- Secrets are shown as `***` everywhere.
+- Secrets are shown as `***` everywhere, and no command takes one as an argument.
+- Every **secret** `X` (and `REDIS_URL`) may be in a file: `X_FILE` names it, where `X` may stand. Line breaks at its end are cut off; a file that
+  cannot be read or is empty is a fault, and so are `X` and `X_FILE` in one place (such as both in `.env`).
+- Secrets that are set nowhere are taken from systemd's credentials: `LoadCredential=ADVOWARE_PASSWORD:/etc/advosync/secrets/advoware` in the unit
+  makes a file of that name in `$CREDENTIALS_DIRECTORY`. `advosync config` says of each secret where it came from.
 ";
 
 /// The whole page.

@@ -7,6 +7,7 @@ pub mod catalogue;
 
 mod advoware;
 mod calendar;
+mod callers;
 mod cron;
 pub(crate) mod dotenv;
 mod effective;
@@ -26,6 +27,7 @@ mod redis;
 mod redis_tls;
 mod role;
 mod secret;
+mod secret_file;
 mod source;
 mod telemetry;
 #[cfg(test)]
@@ -79,6 +81,8 @@ pub struct Settings {
     pub mappings: MappingsDir,
     /// Advoware; none where the role does not call it or its settings are incomplete (then [`Settings::missing`] says so).
     pub advoware: Option<Advoware>,
+    /// Whether nothing may be written to Advoware, for roles that call it and for the console, which says so.
+    pub write_protection: bool,
     /// `EspoCRM`; none as for Advoware.
     pub espocrm: Option<EspoCrm>,
     /// An administrator of `EspoCRM`, for `setup espocrm`.
@@ -125,6 +129,10 @@ impl Settings {
         let cron = Cron::read(&mut reader);
         let advoware = role.calls(Upstream::Advoware).then(|| Advoware::read(&mut reader, &mut missing));
         let (advoware, basics) = advoware.unzip();
+        let write_protection = match &basics {
+            Some(basics) => basics.write_protection,
+            None => role == Role::Console && reader.value("ADVOWARE_WRITE_PROTECTION", parse::flag),
+        };
         if let Some(timeout) = basics.map(|basics| basics.timeout).filter(|timeout| worker.quiet_time <= *timeout) {
             let what = format!(
                 "`{}` does not exceed ADVOWARE_API_TIMEOUT_SECONDS ({})",
@@ -155,6 +163,7 @@ impl Settings {
             cron,
             mappings,
             advoware: advoware.flatten(),
+            write_protection,
             espocrm,
             espocrm_admin,
             webhook_secrets,

@@ -23,6 +23,10 @@ impl<'a> Reader<'a> {
         if found.name != name {
             self.warnings.push(format!("{} ({}) is an older name; write {name}", found.name, found.place));
         }
+        if let Some(problem) = found.problem {
+            self.faults.push(Fault { name: found.name.to_owned(), place: Some(found.place), problem });
+            return None;
+        }
         Some(found)
     }
 

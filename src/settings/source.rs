@@ -1,11 +1,11 @@
-//! Where settings come from: the environment, before `.env`, before the file of `--config`.
+//! Where settings come from: the environment, before `.env`, before the file of `--config`, before credentials of systemd.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::catalogue::Secrecy;
 use super::fault::{Fault, Problem};
-use super::{catalogue, dotenv, file, hint};
+use super::{catalogue, dotenv, file, hint, secret_file};
 
 /// One place that settings come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,6 +16,8 @@ pub enum Origin {
     Dotenv,
     /// The file of `--config`.
     File,
+    /// A credential of systemd, for secrets alone.
+    Credential,
     /// The default of the documentation.
     Default,
 }
@@ -28,6 +30,7 @@ impl Origin {
             Self::Environment => "environment",
             Self::Dotenv => ".env",
             Self::File => "file",
+            Self::Credential => "credential",
             Self::Default => "default",
         }
     }
@@ -42,12 +45,22 @@ pub(super) struct Found {
     pub(super) name: &'static str,
     /// Such as `.env line 3`.
     pub(super) place: String,
+    /// Why there is no text: the file that holds it cannot be used.
+    pub(super) problem: Option<Problem>,
+}
+
+/// A value of a layer.
+#[derive(Clone)]
+struct Written {
+    text: Result<String, Problem>,
+    place: String,
+    in_file: bool,
 }
 
 /// Everything that was written down, in layers; immutable, so that reading settings twice gives the same.
 #[derive(Clone, Default)]
 pub struct Source {
-    layers: BTreeMap<Origin, BTreeMap<&'static str, (String, String)>>,
+    layers: BTreeMap<Origin, BTreeMap<&'static str, Written>>,
     faults: Vec<Fault>,
     warnings: Vec<String>,
 }
@@ -82,7 +95,27 @@ impl Source {
                 Err(error) => source.unreadable(&shown, &error),
             }
         }
+        if let Some(folder) = std::env::var_os("CREDENTIALS_DIRECTORY") {
+            source = source.with_credentials(Path::new(&folder));
+        }
         source
+    }
+
+    /// Adds what systemd has put into this folder (`LoadCredential=`): files with the names of secrets.
+    #[must_use]
+    pub fn with_credentials(mut self, folder: &Path) -> Self {
+        for entry in catalogue::entries().filter(|entry| entry.may_be_in_a_file()) {
+            let path = folder.join(entry.name);
+            if path.exists() {
+                let place = format!("credential {}", entry.name);
+                self.write(
+                    Origin::Credential,
+                    entry.name,
+                    Written { text: secret_file::read(&path), place, in_file: true },
+                );
+            }
+        }
+        self
     }
 
     /// Adds variables as if they came from the environment.
@@ -121,8 +154,8 @@ impl Source {
     pub fn with_file(mut self, file: &str, text: &str) -> Self {
         let (entries, faults) = file::parse(file, text);
         self.faults.extend(faults);
-        for (line, name, text) in entries {
-            self.add(Origin::File, &name, text, format!("{file} line {line}"));
+        for (place, name, text) in entries {
+            self.add(Origin::File, &name, text, place);
         }
         self
     }
@@ -132,12 +165,24 @@ impl Source {
         if text.trim().is_empty() {
             return;
         }
-        match catalogue::find(name) {
-            Some(name) => {
-                self.layers.entry(origin).or_default().insert(name, (text, place));
-            }
-            None => self.warnings.extend(hint::unknown(name, &place)),
+        if let Some(name) = catalogue::find(name) {
+            self.write(origin, name, Written { text: Ok(text), place, in_file: false });
+        } else if let Some(setting) = catalogue::in_file(name) {
+            let place = format!("{place}, from the file {text}");
+            self.write(origin, setting, Written { text: secret_file::read(Path::new(&text)), place, in_file: true });
+        } else {
+            self.warnings.extend(hint::unknown(name, &place));
         }
+    }
+
+    /// A secret that one layer has twice, itself and in a file, is a fault: nobody knows which of them is meant.
+    fn write(&mut self, origin: Origin, name: &'static str, mut written: Written) {
+        let layer = self.layers.entry(origin).or_default();
+        if let Some(before) = layer.get(name).filter(|before| before.in_file != written.in_file) {
+            let what = format!("it is there twice: in the {}, and in the {}", before.place, written.place);
+            written.text = Err(Problem::new(what, format!("set either {name} or {name}{}", catalogue::FILE)));
+        }
+        layer.insert(name, written);
     }
 
     fn unreadable(&mut self, file: &str, error: &std::io::Error) {
@@ -161,10 +206,12 @@ impl Source {
         let entry = catalogue::get(name);
         self.layers.iter().find_map(|(origin, values)| {
             std::iter::once(&entry.name).chain(entry.aliases).find_map(|name| {
-                let (text, place) = values.get(name).map(|(text, place)| (text.as_str(), place))?;
+                let written = values.get(name)?;
+                let text = written.text.as_deref().unwrap_or_default();
                 // A password may begin or end with a space; around anything else a space is an accident.
-                let text = if entry.secrecy == Secrecy::Secret { text } else { text.trim() };
-                Some(Found { text: text.to_owned(), origin: *origin, name, place: place.clone() })
+                let text = if entry.secrecy == Secrecy::Secret { text } else { text.trim() }.to_owned();
+                let problem = written.text.as_ref().err().cloned();
+                Some(Found { text, origin: *origin, name, place: written.place.clone(), problem })
             })
         })
     }
@@ -177,6 +224,6 @@ impl Source {
 
     /// Where a name that is accepted and ignored was set.
     pub(super) fn place_of_ignored(&self, name: &str) -> Option<&str> {
-        self.layers.values().find_map(|values| values.get(name)).map(|(_, place)| place.as_str())
+        self.layers.values().find_map(|values| values.get(name)).map(|written| written.place.as_str())
     }
 }

@@ -5,6 +5,7 @@
 
 mod export;
 mod gauges;
+mod hush;
 mod logs;
 mod metrics;
 mod trace;
@@ -14,6 +15,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 pub use gauges::{Gauge, Gauges};
+pub(crate) use hush::Hush;
 pub use metrics::render;
 pub use trace::{current_traceparent, set_parent};
 

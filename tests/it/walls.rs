@@ -54,6 +54,18 @@ fn the_worker_knows_no_system() {
 }
 
 #[test]
+fn callers_are_known_in_one_place() {
+    let others = ["queue", "clients", "sync", "worker", "ingress", "console", "proxy", "cron", "roles", "settings"];
+    check("callers", &others.map(|room| format!("crate::{room}")).each_ref().map(String::as_str));
+    for room in ["ingress", "console", "proxy"] {
+        for (path, code) in sources(room) {
+            let tests = if path.ends_with("tests.rs") { 0 } else { code.find("#[cfg(test)]").unwrap_or(code.len()) };
+            assert!(!code[..tests].to_ascii_lowercase().contains("authorization)"), "{} reads a token", path.display());
+        }
+    }
+}
+
+#[test]
 fn the_queue_and_the_worker_ask_no_clock_but_redis() {
     for room in ["queue", "worker"] {
         check(room, &["Utc::now", "Local::now", "SystemTime"]);

@@ -253,3 +253,92 @@ fn the_manual_page_is_made_from_the_catalogue() {
     let page = std::fs::read_to_string(path).unwrap_or_default();
     assert!(page == manual(), "docs/settings.md differs from the catalogue; run with UPDATE_DOCS=1");
 }
+
+/// A folder with one file of this content.
+fn secret_file(content: &str) -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("secret");
+    std::fs::write(&path, content).unwrap();
+    let path = path.to_str().unwrap().to_owned();
+    (folder, path)
+}
+
+#[test]
+fn every_secret_may_be_in_a_file() {
+    let mut count = 0;
+    for entry in super::super::catalogue::entries().filter(|entry| entry.may_be_in_a_file()) {
+        let (_folder, path) = secret_file("the value\n");
+        let name = format!("{}_FILE", entry.name);
+        for source in [
+            Source::default().with_environment([(name.clone(), path.clone())]),
+            Source::default().with_dotenv(&format!("{name}={path}")),
+            Source::default().with_file("a.toml", &format!("{name} = '{path}'")),
+        ] {
+            assert_eq!(source.find(entry.name).unwrap().text, "the value", "{name}");
+            assert!(source.faults().is_empty() && source.warnings().is_empty(), "{name}");
+        }
+        count += 1;
+    }
+    assert!(count >= 8, "{count}");
+    assert_eq!(super::super::catalogue::in_file("ADVOSYNC_LEASE_FILE"), None);
+}
+
+#[test]
+fn what_is_in_a_file_is_read_as_it_is() {
+    let check = |content: &str, expected: Result<&str, &str>| {
+        let (folder, path) = secret_file(content);
+        let source = Source::default().with_environment([("ADVOSYNC_API_TOKEN_FILE", path.as_str())]);
+        let found = Settings::load(&source, Role::Ingress);
+        let found =
+            found.map(|it| it.http.api_token.unwrap().expose().to_owned()).map_err(|error| error.faults[0].to_string());
+        match expected {
+            Ok(expected) => assert_eq!(found.as_deref(), Ok(expected)),
+            Err(expected) => {
+                let fault = found.unwrap_err();
+                assert!(
+                    fault.contains(expected) && fault.contains("ADVOSYNC_API_TOKEN (environment, from the file"),
+                    "{fault}"
+                );
+            }
+        }
+        drop(folder);
+    };
+    check("geheim", Ok("geheim"));
+    check("geheim\n", Ok("geheim"));
+    check("geheim\r\n\n", Ok("geheim"));
+    check("", Err("is empty"));
+    check("\n", Err("is empty"));
+    check(&"x".repeat(70_000), Err("longer than any secret"));
+    check("two words", Err("fits no HTTP header"));
+    let missing = super::faults(Role::Ingress, &[("ADVOSYNC_API_TOKEN_FILE", "/nowhere/x")]);
+    assert!(missing.len() == 1 && missing[0].contains("`/nowhere/x` cannot be read"), "{missing:?}");
+    // A role that never calls Advoware never minds.
+    assert_eq!(super::faults(Role::Ingress, &[("ADVOWARE_PASSWORD_FILE", "/nowhere/x")]), [""; 0]);
+    assert_eq!(super::faults(Role::Worker, &[("ADVOWARE_PASSWORD_FILE", "/nowhere/x")]).len(), 1);
+}
+
+#[test]
+fn a_secret_that_is_there_twice_is_a_fault_in_one_place_and_a_choice_in_two() {
+    let (folder, path) = secret_file("from-file");
+    let twice = super::faults(Role::Ingress, &[("ADVOSYNC_API_TOKEN", "x"), ("ADVOSYNC_API_TOKEN_FILE", "/nowhere/x")]);
+    assert!(
+        twice.len() == 1 && twice[0].ends_with("set either ADVOSYNC_API_TOKEN or ADVOSYNC_API_TOKEN_FILE"),
+        "{twice:?}"
+    );
+    let name = "ADVOSYNC_API_TOKEN";
+    std::fs::write(folder.path().join(name), "from-systemd\n").unwrap();
+    std::fs::write(folder.path().join("ADVOSYNC_LEASE"), "1s").unwrap();
+    let credentials = Source::default().with_credentials(folder.path());
+    let check = |source: &Source, expected: &str, origin: Origin, place: &str| {
+        let settings = Settings::load(source, Role::Ingress).unwrap();
+        assert_eq!(settings.http.api_token.unwrap().expose(), expected);
+        let shown = effective(source).into_iter().find(|it| it.name == name).unwrap();
+        assert_eq!((shown.value.as_deref(), shown.origin, shown.place.as_str()), (Some("***"), origin, place));
+    };
+    check(&credentials, "from-systemd", Origin::Credential, "credential ADVOSYNC_API_TOKEN");
+    assert_eq!(Settings::load(&credentials, Role::Ingress).unwrap().worker.lease, Duration::from_secs(15), "no secret");
+    let in_config = credentials.with_file("a.toml", &format!("{name}_FILE = '{path}'"));
+    check(&in_config, "from-file", Origin::File, &format!("a.toml line 1, from the file {path}"));
+    let in_environment = in_config.with_environment([(name, "itself")]);
+    check(&in_environment, "itself", Origin::Environment, "environment");
+}

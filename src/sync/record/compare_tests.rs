@@ -132,7 +132,7 @@ fn at_first_contact_a_blank_goes_over_nothing() {
     let (ours, theirs) = contents();
     let merged = whole(&mapping(), Verdict::Initial, &ours, &theirs);
     let fields = |content: &Content| content.iter().map(|(field, _)| field.to_owned()).collect::<Vec<_>>();
-    assert_eq!(fields(&merged.to_advoware), ["name", "anrede", "telGesch"]);
+    assert_eq!(fields(&merged.to_advoware), ["anrede", "name", "telGesch"]);
     assert_eq!(fields(&merged.to_espocrm), ["geburtsdatum"]);
     assert_eq!(merged.replaced.iter().map(|it| it.field.as_str()).collect::<Vec<_>>(), ["name", "telGesch"]);
     let check = |espocrm: Value, advoware: Value, expected: (&[&str], &[&str])| {
@@ -143,7 +143,7 @@ fn at_first_contact_a_blank_goes_over_nothing() {
     };
     let without_first = || json!({ "firstName": null, "lastName": "Muster", "firmenname": null });
     check(without_first(), json!({ "vorname": "Max", "name": "Muster" }), (&[], &["vorname"]));
-    check(without_first(), json!({ "vorname": "Max", "name": "Meier" }), (&["vorname", "name"], &[]));
+    check(without_first(), json!({ "vorname": "Max", "name": "Meier" }), (&["name", "vorname"], &[]));
 }
 
 #[test]

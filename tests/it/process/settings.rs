@@ -211,3 +211,44 @@ fn older_names_are_understood_and_told() {
         assert!(ended.stderr.contains(text), "{text} is missing in\n{}", ended.stderr);
     }
 }
+
+/// As a container or systemd hands them over: nothing of them is in the environment.
+#[test]
+fn secrets_come_from_files_and_credentials() {
+    let redis = Redis::start();
+    redis.cli(&["CONFIG", "SET", "requirepass", "geheim-redis"]);
+    let url = redis.url().replace("redis://", "redis://:geheim-redis@");
+    let home = Home::new()
+        .file("secrets/redis", &format!("{url}\n"))
+        .file("secrets/token", "geheim-token-from-a-file\n")
+        .file("credentials/ESPOCRM_WEBHOOK_SECRET", "geheim-webhook\n")
+        .with("REDIS_URL_FILE", "secrets/redis")
+        .with("ADVOSYNC_API_TOKEN_FILE", "secrets/token");
+    let folder = home.path("credentials");
+    let home = home.with("CREDENTIALS_DIRECTORY", folder.to_str().unwrap());
+    let ingress = home.ready("ingress");
+    let http = ingress.http();
+    assert_eq!(http.post("/vmh/webhook/beteiligte/create", "[]").status, 401, "the secret is known");
+    assert_eq!(http.post("/advoware/calendar/sync", "").status, 401);
+    let bearer = [("Authorization", "Bearer geheim-token-from-a-file")];
+    assert_eq!(http.send("POST", "/advoware/calendar/sync", &bearer, b"").status, 200);
+    let shown = home.run(&["config", "--json"]).with_code(0);
+    let all: Value = serde_json::from_str(&shown.stdout).unwrap();
+    let check = |name: &str, source: &str, place: &str| {
+        let found = &all["settings"][name];
+        assert_eq!((&found["source"], &found["place"]), (&json!(source), &json!(place)), "{name}");
+        assert!(found["value"].as_str().unwrap().contains("***"), "{found}");
+    };
+    check("REDIS_URL", "environment", "environment, from the file secrets/redis");
+    check("ADVOSYNC_API_TOKEN", "environment", "environment, from the file secrets/token");
+    check("ESPOCRM_WEBHOOK_SECRET", "credential", "credential ESPOCRM_WEBHOOK_SECRET");
+    let told = ingress.stop().with_code(0).stderr + &shown.stdout + &shown.stderr;
+    assert!(!told.contains("geheim"), "{told}");
+    let home = home.with("ADVOSYNC_API_TOKEN_FILE", "secrets/none").with("REDIS_URL", "redis://127.0.0.1:1");
+    let ended = home
+        .run(&["ingress"])
+        .with_code(78)
+        .told("`secrets/none` cannot be read")
+        .told("set either REDIS_URL or REDIS_URL_FILE");
+    assert!(!ended.stderr.contains("geheim"), "{}", ended.stderr);
+}

@@ -85,7 +85,11 @@ impl Home {
     }
 
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_advosync"));
+        self.prepared(env!("CARGO_BIN_EXE_advosync"), args)
+    }
+
+    fn prepared(&self, program: &str, args: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command.args(args).current_dir(self.dir.path()).env_clear().envs(&self.settings);
         // A group of its own, as a shell gives it: Ctrl-C goes to the whole of it.
         command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -99,7 +103,19 @@ impl Home {
 
     /// Starts something that goes on.
     pub fn start_with(&self, args: &[&str]) -> Process {
-        let mut child = self.command(args).spawn().unwrap();
+        self.spawned(self.command(args))
+    }
+
+    /// Starts a role that may open so many files, and waits until it is ready.
+    pub fn ready_with_files(&self, role: &str, files: u32) -> Process {
+        let script = format!("ulimit -n {files} && exec {} {role}", env!("CARGO_BIN_EXE_advosync"));
+        let process = self.spawned(self.prepared("sh", &["-c", &script]));
+        process.until_ready();
+        process
+    }
+
+    fn spawned(&self, mut command: Command) -> Process {
+        let mut child = command.spawn().unwrap();
         let log = Arc::new(Log::default());
         let (stderr, told) = (child.stderr.take().unwrap(), Arc::clone(&log));
         let reader = std::thread::spawn(move || {

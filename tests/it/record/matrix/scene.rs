@@ -184,7 +184,9 @@ impl Case {
             Scene::Adopt => sandbox.fault(on_post(&self.name).once().lose_answer()),
             Scene::Edit | Scene::EditAgain => world.edit(&self.id, &crm),
             Scene::Unheard => {
-                sandbox.fault(Fault::on(System::Advoware).put(&format!("*/Beteiligte/{number}")).once().lose_answer());
+                sandbox.fault(
+                    Fault::on(System::Advoware).put(&format!("*/Beteiligte/{number}")).once().answer_after(504, ""),
+                );
                 world.edit(&self.id, &crm);
             }
             Scene::LawyersEdit => {

@@ -10,11 +10,11 @@ const PAUSE: Duration = Duration::from_secs(10);
 
 /// Says when a line may be logged again.
 #[derive(Debug, Default)]
-pub(super) struct Hush(Mutex<(Option<Instant>, u64)>);
+pub(crate) struct Hush(Mutex<(Option<Instant>, u64)>);
 
 impl Hush {
     /// `Some` when the line may be logged now, with how many were left unsaid since the last one.
-    pub(super) fn may_speak(&self, now: Instant) -> Option<u64> {
+    pub(crate) fn may_speak(&self, now: Instant) -> Option<u64> {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if held.0.is_some_and(|last| now.duration_since(last) < PAUSE) {
             held.1 += 1;
