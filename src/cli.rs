@@ -118,8 +118,9 @@ pub enum SetupSystem {
 #[derive(Debug, Args)]
 #[command(after_help = help::SETUP_ESPOCRM)]
 pub struct EspocrmArgs {
-    /// Where EspoCRM reaches the ingress; /vmh/webhook/ENTITY/ACTION is put behind it
-    #[arg(long, value_name = "URL", required_unless_present = "dry_run", value_parser = ingress_url)]
+    /// Where EspoCRM reaches the ingress; /vmh/webhook/ENTITY/ACTION is put behind it. Without it: where webhooks of ours go
+    /// already, else to this machine
+    #[arg(long, value_name = "URL", value_parser = ingress_url)]
     pub url: Option<Url>,
     /// Say what would be created, and create nothing
     #[arg(long)]

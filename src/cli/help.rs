@@ -135,7 +135,8 @@ Examples:
   advosync setup espocrm --url http://advosync.example:3000 --write-env  put the secrets into .env instead
 
 Needs ESPOCRM_API_BASE_URL, and ESPOCRM_ADMIN_USER and ESPOCRM_ADMIN_PASSWORD of an administrator \
-without two-factor sign-in. With ESPOCRM_API_KEY the API user owns the webhooks; EspoCRM 9.2 and later \
+without two-factor sign-in. Without --url new webhooks go where ours go already, else to http://127.0.0.1:3000 \
+(ADVOSYNC_LISTEN), which only an EspoCRM on this machine reaches. With ESPOCRM_API_KEY the API user owns the webhooks; EspoCRM 9.2 and later \
 then does not send back what advosync itself has changed.
 
 Prints all webhooks' ids and secrets to stdout: set ESPOCRM_WEBHOOK_SECRET to that list. With --write-env \

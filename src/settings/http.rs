@@ -19,6 +19,8 @@ const SHORT: usize = 20;
 pub struct Http {
     /// Where to listen; none where the role serves nothing.
     pub listen: Option<SocketAddr>,
+    /// Where an ingress with the same settings listens.
+    pub ingress: SocketAddr,
     /// The bearer token that opens trigger, proxy and console.
     pub api_token: Option<Secret>,
     /// Everybody who may call them, `api_token` included; nobody: whoever reaches the port may.
@@ -30,6 +32,7 @@ pub struct Http {
 impl Http {
     pub(super) fn read(reader: &mut Reader<'_>, role: Role, webhook_secrets: Option<&WebhookSecrets>) -> Self {
         let listen = reader.optional("ADVOSYNC_LISTEN", parse::address);
+        let ingress = listen.unwrap_or(super::role::INGRESS);
         let listen = listen.or_else(|| role.default_address()).filter(|_| role.serves());
         let api_token = reader.optional("ADVOSYNC_API_TOKEN", token);
         let max_body_bytes = reader.value("ADVOSYNC_MAX_BODY_BYTES", parse::number(1..=1 << 30));
@@ -61,7 +64,7 @@ impl Http {
                 ),
             );
         }
-        Self { listen, api_token, callers, max_body_bytes }
+        Self { listen, ingress, api_token, callers, max_body_bytes }
     }
 }
 

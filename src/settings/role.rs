@@ -1,6 +1,9 @@
 //! Which command is about to run: it decides which faults matter and where to listen.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+/// Where an ingress listens unless something else is said.
+pub(super) const INGRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 3000);
 
 /// The command that settings are loaded for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +72,7 @@ impl Role {
     /// Where it listens when nothing is set.
     pub(super) fn default_address(self) -> Option<SocketAddr> {
         match self {
-            Self::Up | Self::Ingress | Self::Proxy => Some(SocketAddr::from(([127, 0, 0, 1], 3000))),
+            Self::Up | Self::Ingress | Self::Proxy => Some(INGRESS),
             Self::Console => Some(SocketAddr::from(([127, 0, 0, 1], 3001))),
             Self::Worker | Self::Cron | Self::Admin | Self::Doctor | Self::Setup => None,
         }

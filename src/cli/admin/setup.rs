@@ -7,6 +7,8 @@
 mod env_file;
 mod plan;
 
+use std::net::SocketAddr;
+
 use anyhow::{Result, anyhow, bail};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -22,7 +24,7 @@ use crate::secret::Secret;
 use crate::settings::{Origin, Source};
 use crate::sync::record::mapping::Mapping;
 use env_file::EnvFile;
-use plan::{NewHook, Plan};
+use plan::{NewHook, Plan, Way};
 
 /// Sets EspoCRM up.
 pub(super) async fn espocrm(parts: &Parts, source: &Source, args: &EspocrmArgs) -> Result<Report> {
@@ -35,7 +37,8 @@ pub(super) async fn espocrm(parts: &Parts, source: &Source, args: &EspocrmArgs) 
     let progress = Progress::start("looking at EspoCRM");
     let admin = sign_in(settings).await.map_err(|text| anyhow!(text))?;
     let owner = owner(parts).await?;
-    let mut setup = Setup { admin, owner, progress, done: Vec::new(), hooks: Vec::new(), failed: false };
+    let listens = parts.settings.http.ingress;
+    let mut setup = Setup { admin, owner, listens, progress, done: Vec::new(), hooks: Vec::new(), failed: false };
     for mapping in &parts.mappings {
         setup.entity(mapping, args).await;
     }
@@ -66,6 +69,8 @@ async fn owner(parts: &Parts) -> Result<Option<String>> {
 struct Setup {
     admin: Client,
     owner: Option<String>,
+    /// Where an ingress with these settings listens.
+    listens: SocketAddr,
     progress: Progress,
     /// What a dry run would do.
     done: Vec<String>,
@@ -97,7 +102,8 @@ impl Setup {
             Ok(registered) => registered,
             Err(error) => return self.fail(&error.to_string()),
         };
-        let plan = Plan::new(mapping, &definition["fields"], &registered, args.url.as_ref());
+        let way = Way { said: args.url.as_ref(), listens: self.listens };
+        let plan = Plan::new(mapping, &definition["fields"], &registered, &way);
         for remark in &plan.remarks {
             self.progress.remark(remark);
         }

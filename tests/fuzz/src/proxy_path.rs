@@ -45,7 +45,7 @@ fn what_the_proxy_asks_for_lies_below_the_base() {
     let runtime = runtime();
     let upstream = runtime.block_on(Upstream::start());
     let client = Client::new(options(&upstream), Arc::new(MemoryTokenStore::new())).unwrap();
-    let routes = proxy::router(client, proxy::Options { token: None, max_body_bytes: 1_000 });
+    let routes = proxy::router(client, proxy::Options { callers: Arc::default(), max_body_bytes: 1_000 });
     run("proxy_path", 6_000, |target| {
         // What the HTTP server cannot read never gets to the proxy.
         let Ok(uri) = Uri::try_from(target) else { return };

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use advosync::queue::{Options, Queue, Server};
+use advosync::queue::{Options, Queue, Server, Tls};
 use redis::aio::MultiplexedConnection;
 use tempfile::TempDir;
 
@@ -39,8 +39,12 @@ impl Redis {
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         };
-        let options =
-            Options { server: Server::Single(url.into()), prefix: String::new(), timeout: Duration::from_secs(10) };
+        let options = Options {
+            server: Server::Single(url.into()),
+            prefix: String::new(),
+            timeout: Duration::from_secs(10),
+            tls: Tls::default(),
+        };
         let queue = Queue::new(&options).unwrap();
         queue.prepare(chrono::Utc::now()).await.unwrap();
         Self { server, _folder: folder, queue, raw }

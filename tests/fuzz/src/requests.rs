@@ -20,7 +20,7 @@ pub(crate) fn ingress(queue: &Queue) -> Router {
         queue: queue.clone(),
         entities: vec!["beteiligte".to_owned()],
         webhook_secrets: None,
-        api_token: None,
+        callers: Arc::default(),
         channel_token: None,
         max_body_bytes: MOST,
         deadline: Duration::from_secs(10),

@@ -103,18 +103,18 @@ impl Home {
 
     /// Starts something that goes on.
     pub fn start_with(&self, args: &[&str]) -> Process {
-        self.spawned(self.command(args))
+        self.spawned(&args.join(" "), self.command(args))
     }
 
     /// Starts a role that may open so many files, and waits until it is ready.
     pub fn ready_with_files(&self, role: &str, files: u32) -> Process {
         let script = format!("ulimit -n {files} && exec {} {role}", env!("CARGO_BIN_EXE_advosync"));
-        let process = self.spawned(self.prepared("sh", &["-c", &script]));
+        let process = self.spawned(role, self.prepared("sh", &["-c", &script]));
         process.until_ready();
         process
     }
 
-    fn spawned(&self, mut command: Command) -> Process {
+    fn spawned(&self, what: &str, mut command: Command) -> Process {
         let mut child = command.spawn().unwrap();
         let log = Arc::new(Log::default());
         let (stderr, told) = (child.stderr.take().unwrap(), Arc::clone(&log));
@@ -134,7 +134,7 @@ impl Home {
         });
         Process {
             child: Some(child),
-            what: args.join(" "),
+            what: what.to_owned(),
             settings: self.settings.clone(),
             log,
             readers: Some((reader, stdout)),

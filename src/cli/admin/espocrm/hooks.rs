@@ -60,18 +60,25 @@ impl Wanted {
     }
 
     /// Where it goes, below the address at which EspoCRM reaches the ingress.
-    pub(in crate::cli::admin) fn url(&self, base: &Url) -> String {
-        let base = base.as_str().trim_end_matches('/');
+    pub(in crate::cli::admin) fn url(&self, base: &str) -> String {
+        let base = base.trim_end_matches('/');
         format!("{base}/vmh/webhook/{}/{}", self.name, self.action.name())
     }
 
     /// Whether a webhook tells of this to an ingress of ours, wherever that is.
     pub(in crate::cli::admin) fn is(&self, hook: &Hook) -> bool {
-        let Ok(url) = Url::parse(&hook.url) else { return false };
+        self.base(hook).is_some()
+    }
+
+    /// The address of the ingress that such a webhook tells of this.
+    pub(in crate::cli::admin) fn base(&self, hook: &Hook) -> Option<Url> {
+        let mut url = Url::parse(&hook.url).ok().filter(|_| hook.event == self.event)?;
         let tail = format!("{}/{}", self.name, self.action.name());
         let path = url.path().trim_end_matches('/');
-        hook.event == self.event
-            && ["/vmh/webhook/", "/webhooks/vmh/"].iter().any(|route| path.ends_with(&format!("{route}{tail}")))
+        let routes = ["/vmh/webhook/", "/webhooks/vmh/"];
+        let base = routes.iter().find_map(|route| path.strip_suffix(&format!("{route}{tail}")))?.to_owned();
+        url.set_path(&base);
+        Some(url)
     }
 }
 
@@ -106,7 +113,9 @@ mod tests {
         check("CBeteiligte.create", "http://a:3000/vmh/webhook/akte/create", false);
         check("CBeteiligte.update", "http://a:3000/vmh/webhook/beteiligte/create", false);
         check("CBeteiligte.create", "nonsense", false);
-        let base = Url::parse("http://advosync.example:3000/sync/").unwrap();
-        assert_eq!(wanted.url(&base), "http://advosync.example:3000/sync/vmh/webhook/beteiligte/create");
+        assert_eq!(
+            wanted.url("http://advosync.example:3000/sync/"),
+            "http://advosync.example:3000/sync/vmh/webhook/beteiligte/create"
+        );
     }
 }

@@ -1,5 +1,7 @@
 //! What is missing at an entity, hence what would be created. Pure.
 
+use std::net::{Ipv4Addr, SocketAddr};
+
 use serde_json::Value;
 use url::Url;
 
@@ -29,9 +31,34 @@ pub(super) struct NewHook {
     pub(super) url: String,
 }
 
+/// Where EspoCRM reaches the ingress.
+#[derive(Debug)]
+pub(super) struct Way<'a> {
+    /// As somebody says.
+    pub(super) said: Option<&'a Url>,
+    /// Where the ingress listens: reached from its own machine, as long as nobody says more.
+    pub(super) listens: SocketAddr,
+}
+
+impl Way<'_> {
+    /// The address for new webhooks, and whether somebody has chosen it: where those go that are there, unless another one is
+    /// said.
+    fn base(&self, wanted: &[Wanted], registered: &[Hook]) -> (String, bool) {
+        let known = || wanted.iter().find_map(|wanted| registered.iter().find_map(|hook| wanted.base(hook)));
+        if let Some(url) = self.said.cloned().or_else(known) {
+            return (url.into(), true);
+        }
+        let mut here = self.listens;
+        if here.ip().is_unspecified() {
+            here.set_ip(Ipv4Addr::LOCALHOST.into());
+        }
+        (format!("http://{here}"), false)
+    }
+}
+
 impl Plan {
-    /// Compares what is there with what is wanted; `base` is where EspoCRM reaches the ingress, if that is said.
-    pub(super) fn new(mapping: &Mapping, fields: &Value, registered: &[Hook], base: Option<&Url>) -> Self {
+    /// Compares what is there with what is wanted.
+    pub(super) fn new(mapping: &Mapping, fields: &Value, registered: &[Hook], way: &Way<'_>) -> Self {
         let entity = &mapping.espocrm.entity;
         let mut plan = Self { fields: Vec::new(), hooks: Vec::new(), kept: Vec::new(), remarks: Vec::new() };
         for field in sync_fields(mapping) {
@@ -44,16 +71,17 @@ impl Plan {
                 plan.remarks.push(format!("the field {entity}.{} {text}; it was left as it is", field.name));
             }
         }
-        for wanted in Wanted::all(mapping) {
-            let url = base.map(|base| wanted.url(base));
+        let all = Wanted::all(mapping);
+        let (base, known) = way.base(&all, registered);
+        for wanted in &all {
+            let url = wanted.url(&base);
             let ours: Vec<&Hook> = registered.iter().filter(|hook| wanted.is(hook)).collect();
             if ours.is_empty() {
-                let url = url.unwrap_or_else(|| "the address of --url".to_owned());
                 plan.hooks.push(NewHook { event: wanted.event.clone(), url });
                 continue;
             }
             // A second one would tell everything twice.
-            let there = |hook: &&&Hook| url.as_ref().is_some_and(|url| *url != hook.url.trim_end_matches('/'));
+            let there = |hook: &&&Hook| way.said.is_some() && url != hook.url.trim_end_matches('/');
             plan.remarks.extend(ours.iter().filter(there).map(|hook| {
                 format!(
                     "the webhook {} goes to {} already, so none was made for another address; to move it, delete {} in \
@@ -73,6 +101,12 @@ impl Plan {
             }
             plan.kept.extend(ours.into_iter().cloned());
         }
+        if !known && !plan.hooks.is_empty() {
+            plan.remarks.push(format!(
+                "without --url the webhooks of {entity} go to {base}, which only an EspoCRM on this machine reaches; \
+                 --url says where another one does"
+            ));
+        }
         plan
     }
 }
@@ -83,6 +117,31 @@ mod tests {
 
     use super::*;
     use crate::sync::record::mapping::Mappings;
+
+    const HERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 3000);
+
+    #[test]
+    fn new_webhooks_go_where_others_go_or_to_this_machine() {
+        let folder = tempfile::tempdir().unwrap();
+        let mappings = Mappings::load(Some(folder.path())).unwrap();
+        let check = |registered: &[Hook], expected: &str, told: bool| {
+            let way = Way { said: None, listens: HERE };
+            let plan = Plan::new(mappings.get("beteiligte").unwrap(), &json!({}), registered, &way);
+            let url = format!("{expected}/vmh/webhook/beteiligte/delete");
+            assert!(plan.hooks.iter().any(|hook| hook.url == url), "{plan:?}");
+            assert_eq!(plan.remarks.iter().any(|it| it.contains("--url")), told, "{plan:?}");
+        };
+        let there = Hook {
+            id: "1".into(),
+            event: "CBeteiligte.create".into(),
+            url: "https://a.example/sync/webhooks/vmh/beteiligte/create/".into(),
+            active: true,
+            secret: None,
+        };
+        check(&[], "http://127.0.0.1:3000", true);
+        check(std::slice::from_ref(&there), "https://a.example/sync", false);
+        check(&[Hook { event: "Other.create".into(), ..there }], "http://127.0.0.1:3000", true);
+    }
 
     #[test]
     fn only_what_is_missing_is_made() {
@@ -104,7 +163,8 @@ mod tests {
             hook("3", "CBeteiligte.delete", "http://somebody.else/delete"),
         ];
         let fields = json!({"advowareId": {"type": "int"}, "syncRetryCount": {"type": "float"}});
-        let plan = Plan::new(mapping, &fields, &registered, Some(&base));
+        let way = Way { said: Some(&base), listens: HERE };
+        let plan = Plan::new(mapping, &fields, &registered, &way);
         let names: Vec<&str> = plan.fields.iter().map(|body| body["name"].as_str().unwrap()).collect();
         assert_eq!(names, ["advowareRowId", "syncStatus", "advowareLastSync", "syncErrorMessage"]);
         let event = "CBeteiligte.delete".to_owned();
@@ -127,7 +187,8 @@ mod tests {
                 secret: None,
             });
             let hooks: Vec<Hook> = hooks.collect();
-            let plan = Plan::new(mappings.get("beteiligte").unwrap(), &json!({}), &hooks, None);
+            let plan =
+                Plan::new(mappings.get("beteiligte").unwrap(), &json!({}), &hooks, &Way { said: None, listens: HERE });
             assert!(plan.hooks.iter().all(|hook| !hook.event.ends_with("create")), "{plan:?}");
             let said = plan.remarks.iter().find(|it| it.contains("CBeteiligte.create"));
             assert_eq!(said.is_some(), words.is_some(), "{plan:?}");
