@@ -152,10 +152,11 @@ mod tests {
         let said = run(&args(&shipped(), false));
         assert_eq!(said.exit, 0, "{}", said.stdout);
         assert!(said.stdout.lines().all(|line| line.starts_with("ok ")), "{}", said.stdout);
-        assert_eq!(said.stdout.lines().count(), 2 + 8 + 7);
+        assert_eq!(said.stdout.lines().count(), 2 + 8 + 8);
         for words in [
             "aktenzeichen <- az: text, read-only in Advoware",
             "rechtsgebiet <-> referat: enum, 10 on create",
+            "streitwert <-> streitwert: number",
             "gerichtsMail -> gerichtEmail: email",
             "lastName/firmenname <-> name: text, required",
             "stays where it is: EspoCRM's \"ca. 1980\": not a date",
@@ -164,7 +165,7 @@ mod tests {
         }
         let json: Value = serde_json::from_str(&run(&args(&shipped(), true)).stdout).unwrap();
         assert_eq!((&json["ok"], &json["faults"]), (&json!(true), &json!([])));
-        assert_eq!(json["mappings"][1]["fields"].as_array().unwrap().len(), 7);
+        assert_eq!(json["mappings"][1]["fields"].as_array().unwrap().len(), 8);
     }
 
     #[test]
@@ -199,7 +200,7 @@ mod tests {
         faults.sort();
         assert_eq!(
             faults,
-            ["b.toml:63 field.convert", "c.toml:16 espocrm.entity", "d.toml:11 name", "missing.toml:null "]
+            ["b.toml:69 field.convert", "c.toml:16 espocrm.entity", "d.toml:11 name", "missing.toml:null "]
         );
     }
 }

@@ -81,9 +81,8 @@ async fn it_says_what_keeps_it_from_working() {
     assert!(ran.stderr.contains("ESPOCRM_ADMIN_PASSWORD"), "{ran:?}");
     let ran = Person::at(&redis).bad(&["setup", "espocrm", "--dry-run"]).await;
     assert!(ran.stderr.contains("ESPOCRM_ADMIN_USER"), "{ran:?}");
-    for words in [&["setup", "espocrm"][..], &["setup", "espocrm", "--url", "advosync.example:3000"]] {
-        assert_eq!(person(&redis, &sandbox).run(words).await.code, 2, "{words:?}");
-    }
+    let words = ["setup", "espocrm", "--url", "advosync.example:3000"];
+    assert_eq!(person(&redis, &sandbox).run(&words).await.code, 2);
     sandbox.configure(|options| options.espocrm.entities.clear());
     let ran = person(&redis, &sandbox).bad(&["setup", "espocrm", "--url", URL]).await;
     assert!(ran.stderr.contains("there is no entity CBeteiligte"), "{ran:?}");
@@ -219,6 +218,7 @@ fn akten() -> Entity {
             Field::varchar("name", 255).required(),
             Field::varchar("aktenzeichen", 50),
             Field::new("rechtsgebiet", words(&["", "Arbeitsrecht", "Familienrecht", "Mietrecht"])),
+            Field::new("streitwert", Kind::Int),
             Field::new("abgelegt", Kind::Bool),
             Field::new("angelegtAm", Kind::Date),
             Field::new("gerichtsMail", Kind::Email),
