@@ -116,12 +116,7 @@ async fn look(console: &Console, entity: &str, key: &str) -> Result<Option<Value
 
 fn render(console: &Console, visitor: &Visitor, letter: &str, answer: &Value) -> Markup {
     let candidates = answer["candidates"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let mut names: Vec<&String> = answer["espocrm"].as_object().into_iter().flat_map(|record| record.keys()).collect();
-    for candidate in candidates {
-        names.extend(candidate["advoware"].as_object().into_iter().flat_map(|party| party.keys()));
-    }
-    names.sort();
-    names.dedup();
+    let fields = answer["fields"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let ask = answer["would"]["ask_a_person"].as_str();
     let address = format!("/console/dead/{letter}/decide");
     let form = |decision: &str, label: &str| {
@@ -143,7 +138,7 @@ fn render(console: &Console, visitor: &Visitor, letter: &str, answer: &Value) ->
                 th {} th { "EspoCRM" }
                 @for candidate in candidates { th { "Advoware " (text(&candidate["number"])) } }
             }
-            @for name in names {
+            @for name in fields {
                 tr {
                     th { (name) } td { (text(&answer["espocrm"][name])) }
                     @for candidate in candidates { td { (text(&candidate["advoware"][name])) } }

@@ -224,6 +224,7 @@ async fn a_person_sees_both_sides_and_decides() {
     let topic = crate::queue::Topic::Inspect { entity: "beteiligte".into() };
     let answer = serde_json::json!({
         "espocrm": { "name": "Muster", "vorname": null },
+        "fields": ["name", "vorname", "plz"],
         "candidates": [
             { "number": "17", "advoware": { "name": "Muster", "plz": "<b>10115</b>" }, "owner": null },
             { "number": "18", "advoware": { "name": "Muster" }, "owner": "xyz" },

@@ -137,3 +137,19 @@ fn every_role_of_the_compose_file_runs_with_as_little_as_it_needs() {
     let ports = services.lines().filter(|line| line.trim().starts_with("ports:"));
     assert!(ports.clone().count() > 0 && ports.clone().all(|line| line.contains("\"127.0.0.1:")), "open to everybody");
 }
+
+#[test]
+fn what_security_md_says_is_shown_by_files_that_are_there() {
+    let page = text("SECURITY.md");
+    let files: Vec<&str> = page
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|word| Path::new(word).extension().is_some_and(|it| it == "rs"))
+        .collect();
+    assert!(files.len() > 10, "{files:?}");
+    for file in files {
+        let there = [root().join(file), root().join("tests/it").join(file)].iter().any(|path| path.is_file());
+        assert!(there, "SECURITY.md names {file}");
+    }
+}

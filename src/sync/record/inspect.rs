@@ -36,6 +36,7 @@ impl Sync {
             route(mapping, record.as_ref(), Known { pair: pair.clone(), intent: intent.clone() }, self.quiet, now);
         let mut answer = json!({
             "entity": mapping.name, "id": id,
+            "fields": mapping.fields.iter().map(|field| &field.advoware).collect::<Vec<_>>(),
             "espocrm": record.as_ref().map(|record| mapping.from_espocrm(record)),
             "status": record.as_ref().map(|record| record.iter()
                 .filter(|(name, _)| mapping.espocrm.is_sync_field(name)).map(|(k, v)| (k.clone(), v.clone()))

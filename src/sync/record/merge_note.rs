@@ -8,6 +8,7 @@ use chrono_tz::Europe::Berlin;
 use super::convert::Conversion;
 use super::mapping::{Field, Mapping};
 use super::merge::{BlockReason, Blocked, Difference, Merged, Side};
+use super::normal::Content;
 use super::normal_write::Replaced;
 
 /// Longest piece of a value that a note quotes, in characters; the rest is cut with `…`.
@@ -32,6 +33,19 @@ pub fn note_on_ignored(mapping: &Mapping, ignored: &[Ignored], when: DateTime<Ut
         let field = mapping.field(&it.field);
         let (sent, there) = (shown(field, it.sent.as_deref()), shown(field, it.shown.as_deref()));
         format!("{}: EspoCRM {sent}, in Advoware steht {there}", label(field, &it.field))
+    });
+    titled(&note, when)
+}
+
+/// The text of a note at `when` on what differs in a record and a party that have just been linked, or none. Both stay as they
+/// are, so nobody else tells.
+#[must_use]
+pub fn note_on_link(mapping: &Mapping, espocrm: &Content, advoware: &Content, when: DateTime<Utc>) -> Option<String> {
+    let differing: Vec<&Field> = mapping.differing(espocrm, advoware).collect();
+    let mut note = String::new();
+    section(&mut note, "Verknüpft, und verschieden, bis jemand eine Seite ändert:", &differing, |field| {
+        let text = |content: &Content| shown(Some(field), content.get(&field.advoware).text());
+        format!("{}: EspoCRM {}, Advoware {}", field.label, text(espocrm), text(advoware))
     });
     titled(&note, when)
 }

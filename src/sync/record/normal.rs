@@ -176,14 +176,18 @@ impl Mapping {
         content
     }
 
-    /// The fields that were sent to a system and are shown there with another value.
+    /// The names of [`Mapping::differing`].
     #[must_use]
-    pub fn not_taken(&self, sent: &Content, shown: &Content) -> Vec<String> {
-        let other = |field: &&Field| {
-            let (sent, shown) = (sent.get(&field.advoware), shown.get(&field.advoware));
-            sent.is_known() && shown.is_known() && !field.same(sent, shown)
-        };
-        self.fields.iter().filter(other).map(|field| field.advoware.clone()).collect()
+    pub fn names_differing(&self, one: &Content, other: &Content) -> Vec<String> {
+        self.differing(one, other).map(|field| field.advoware.clone()).collect()
+    }
+
+    /// The fields in which two contents are known to differ: those of both sides, or what was sent and what is shown after it.
+    pub fn differing<'m>(&'m self, one: &Content, other: &Content) -> impl Iterator<Item = &'m Field> {
+        self.fields.iter().filter(|field| {
+            let (one, other) = (one.get(&field.advoware), other.get(&field.advoware));
+            one.is_known() && other.is_known() && !field.same(one, other)
+        })
     }
 
     /// Required fields that are blank or unknown: such a record cannot be created in Advoware.

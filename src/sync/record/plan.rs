@@ -122,15 +122,18 @@ impl Plan {
     pub fn ignored(&self, mapping: &Mapping, answered: &Map<String, Value>) -> Vec<Ignored> {
         let (sent, now) = (&self.merged.to_advoware, mapping.from_advoware(answered));
         let text = |content: &Content, field: &str| content.get(field).text().map(str::to_owned);
-        let names = mapping.not_taken(sent, &now).into_iter();
-        names.map(|field| Ignored { sent: text(sent, &field), shown: text(&now, &field), field }).collect()
+        let ignored = |field: &Field| {
+            let field = field.advoware.clone();
+            Ignored { sent: text(sent, &field), shown: text(&now, &field), field }
+        };
+        mapping.differing(sent, &now).map(ignored).collect()
     }
 
     /// The fields that EspoCRM did not take although they were sent: it ignores silently what it does not know, and what
     /// the API user's role may not write.
     #[must_use]
     pub fn ignored_by_espocrm(&self, mapping: &Mapping, answered: &Map<String, Value>) -> Vec<String> {
-        mapping.not_taken(&self.merged.to_espocrm, &mapping.from_espocrm(answered))
+        mapping.names_differing(&self.merged.to_espocrm, &mapping.from_espocrm(answered))
     }
 
     /// The fields that Advoware shows otherwise than they were read, although nobody here wrote that: an edit that came in

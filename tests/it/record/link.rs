@@ -25,8 +25,16 @@ async fn exactly_one_party_of_that_name_is_linked() {
     assert_eq!(world.clean(&id), number);
     assert_eq!(world.writes_to(System::Advoware, mark), []);
     let writes = world.writes_to(System::EspoCrm, mark);
-    assert_eq!(writes.len(), 1);
+    assert_eq!(writes.len(), 1, "notes apart");
     assert!(writes[0].body.keys().all(|name| name.starts_with("advoware") || name.starts_with("sync")), "{writes:?}");
+    let notes = world.notes(&id);
+    assert_eq!(notes.len(), 1);
+    for line in [
+        "E-Mail: EspoCRM „mustermann@example.org“, Advoware „alt@example.org“",
+        "Telefon: EspoCRM „+4930123456“, Advoware leer",
+    ] {
+        assert!(notes[0].contains(line), "{notes:?}");
+    }
     // The differences stay until somebody edits one side; then the edit goes over, and only that.
     assert_eq!(world.done(&id).await, "unchanged");
     world.edit(&id, &json!({ "emailAddress": "neu@example.org" }));

@@ -84,13 +84,8 @@ fn side_by_side(answer: &Value, letter: &str) -> String {
     let column = |candidate: &Value| format!("ADVOWARE {}", text(&candidate["number"]));
     let mut rows = vec![vec![String::new(), "ESPOCRM".to_owned()]];
     rows[0].extend(candidates.iter().map(column));
-    let mut names: Vec<&String> = answer["espocrm"].as_object().into_iter().flat_map(|record| record.keys()).collect();
-    for candidate in candidates {
-        names.extend(candidate["advoware"].as_object().into_iter().flat_map(|party| party.keys()));
-    }
-    names.sort();
-    names.dedup();
-    for name in names {
+    let fields = answer["fields"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    for name in fields {
         let mut row = vec![clean(name), text(&answer["espocrm"][name])];
         row.extend(candidates.iter().map(|candidate| text(&candidate["advoware"][name])));
         rows.push(row);
@@ -126,6 +121,7 @@ mod tests {
         let party = |number: &str, plz: &str, owner: Option<&str>| json!({ "number": number, "advoware": { "name": "Muster", "plz": plz }, "owner": owner });
         let mut answer = json!({
             "espocrm": { "name": "Muster", "vorname": null },
+            "fields": ["name", "vorname", "plz"],
             "candidates": [party("17", "10115", None), party("18", "\u{1b}[2J", Some("abc"))],
             "would": { "ask_a_person": "several parties in Advoware have the same name", "between": ["17", "18"] },
         });
@@ -133,7 +129,8 @@ mod tests {
         let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!(lines[0], ["ESPOCRM", "ADVOWARE", "17", "ADVOWARE", "18"]);
         assert_eq!(lines[1], ["name", "Muster", "Muster", "Muster"]);
-        assert_eq!(lines[2][..3], ["plz", "-", "10115"]);
+        assert_eq!(lines[2], ["vorname", "-", "-", "-"]);
+        assert_eq!(lines[3][..3], ["plz", "-", "10115"]);
         assert_eq!(lines[4], ["belongs", "to", "-", "-", "abc"]);
         assert!(text.contains("several parties") && text.contains("decide 1-0 --this NUMBER"), "{text}");
         assert!(!text.contains('\u{1b}'), "{text}");

@@ -9,7 +9,7 @@ use crate::sync::record::create::{Candidate, Creation, candidates, digest, echoe
 use crate::sync::record::decision::{Decided, decide};
 use crate::sync::record::mapping::Field;
 use crate::sync::record::merge::{Merged, Snapshot};
-use crate::sync::record::merge_note::note_for;
+use crate::sync::record::merge_note::{note_for, note_on_link};
 use crate::sync::record::normal::{Content, Seen};
 use crate::sync::record::plan::version;
 use crate::sync::record::route::number_in;
@@ -171,24 +171,17 @@ impl Step<'_> {
             _ => self.read_advoware(&candidate.number).await?,
         };
         let advoware = mapping.from_advoware(&party);
-        let differing = |field: &&Field| {
-            let (ours, theirs) = (content.get(&field.advoware), advoware.get(&field.advoware));
-            ours.is_known() && theirs.is_known() && !field.same(ours, theirs)
-        };
         let mut report = Report::new("linked");
         self.tell_problems(&[content, &advoware], &mut report);
-        report.remarks.extend(
-            mapping
-                .fields
-                .iter()
-                .filter(differing)
-                .map(|field| format!("{} differs and is left as it is", field.label)),
-        );
+        let differs = |field: &Field| format!("{} differs and is left as it is", field.label);
+        report.remarks.extend(mapping.differing(content, &advoware).map(differs));
+        let note = note_on_link(mapping, content, &advoware, self.now());
         let snapshot = Snapshot { espocrm: content.clone(), advoware };
         let digest = digest(mapping, content);
-        let pair = self.pair(&candidate.number, version(mapping, &party), snapshot);
+        let pair = Pair { note, ..self.pair(&candidate.number, version(mapping, &party), snapshot) };
         let names = (Boundary::LinkStored, Boundary::LinkTold);
         self.settle(names, record, &pair, &digest, Record::new()).await?;
+        self.pay_note(record, &mut pair.clone(), &mut Some(pair), &mut report).await?;
         report.number = Some(candidate.number);
         Ok(report)
     }
@@ -297,7 +290,7 @@ impl Step<'_> {
         self.remember_if_new(Boundary::UpdateStored, &mut stored, &pair).await?;
         let mut report = Report::new("created");
         self.tell_problems(&[content, &theirs], &mut report);
-        report.ignored = mapping.not_taken(&mapping.from_advoware(&intent.body), &theirs);
+        report.ignored = mapping.names_differing(&mapping.from_advoware(&intent.body), &theirs);
         report.to_espocrm = taken.iter().map(|(field, _)| field.to_owned()).collect();
         report.number = Some(number);
         report.to_advoware = intent.body.keys().cloned().collect();
