@@ -7,6 +7,8 @@ use chrono::Utc;
 use tokio::time::Instant;
 
 use super::progress::Progress;
+use super::status::down;
+use crate::clients::{ADVOWARE, ESPOCRM, GOOGLE};
 use crate::queue::{Ended, Flow, PATIENCE, Queue, Waiter};
 
 /// How long a wait may take.
@@ -89,12 +91,14 @@ pub(super) struct Guard<'a> {
     begun: Instant,
     alone_since: Option<Instant>,
     looked: Option<Instant>,
+    /// Upstreams that people were told are down.
+    told: Vec<&'static str>,
 }
 
 impl<'a> Guard<'a> {
     /// The patience begins now.
     pub(super) fn new(queue: &'a Queue, flow: Flow, patience: Patience) -> Self {
-        Self { queue, flow, patience, begun: Instant::now(), alone_since: None, looked: None }
+        Self { queue, flow, patience, begun: Instant::now(), alone_since: None, looked: None, told: Vec::new() }
     }
 
     /// An error where waiting makes no sense any more.
@@ -108,6 +112,7 @@ impl<'a> Guard<'a> {
             return Ok(());
         }
         self.looked = Some(Instant::now());
+        self.tell_who_is_down(progress).await?;
         if has_worker(self.queue, flow).await? {
             self.alone_since = None;
             return Ok(());
@@ -122,6 +127,26 @@ impl<'a> Guard<'a> {
                 "no worker reads the flow {flow}, so the job stays queued: start `advosync worker`, or see with \
                  `advosync status` why none reads it"
             );
+        }
+        Ok(())
+    }
+}
+
+impl Guard<'_> {
+    /// Says once of each upstream of the flow that its jobs wait for it.
+    async fn tell_who_is_down(&mut self, progress: &Progress) -> Result<()> {
+        let upstreams = match self.flow {
+            Flow::Vmh => [ADVOWARE, ESPOCRM],
+            Flow::Calendar => [ADVOWARE, GOOGLE],
+        };
+        for name in upstreams {
+            if self.told.contains(&name) {
+                continue;
+            }
+            if let Some(remark) = down(name, &self.queue.upstream(name).await?) {
+                progress.remark(&remark);
+                self.told.push(name);
+            }
         }
         Ok(())
     }

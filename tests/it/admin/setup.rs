@@ -3,11 +3,14 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use advosync_sandbox::{CBETEILIGTE, Entity, Fault, Field, Kind, Match, Options, Phase, Sandbox, System};
+use advosync_sandbox::{CBETEILIGTE, Entity, Fault, Match, Options, Phase, Sandbox, System};
 
 use super::{Person, Ran};
+use crate::record::second::entity;
 use crate::support::redis::Redis;
 
+/// Of the second entity.
+const SYNC_FIELDS: [&str; 6] = ["awNummer", "awRowId", "awStatus", "awAbgleich", "awFehler", "awVersuche"];
 const URL: &str = "http://advosync.example:3000";
 
 /// An EspoCRM with the entity of record, but without anything that belongs to the sync.
@@ -207,25 +210,7 @@ async fn one_that_was_killed_is_completed_by_the_next() {
 
 /// The second entity that is shipped as an example, as somebody makes it, without the sync fields.
 fn akten() -> Entity {
-    let words = |all: &[&str]| Kind::Enum(all.iter().map(|&word| word.to_owned()).collect());
-    Entity {
-        name: "CAkten".to_owned(),
-        person: false,
-        stream: true,
-        optimistic: false,
-        duplicate_fields: Vec::new(),
-        fields: vec![
-            Field::varchar("name", 255).required(),
-            Field::varchar("aktenzeichen", 50),
-            Field::new("rechtsgebiet", words(&["", "Arbeitsrecht", "Familienrecht", "Mietrecht"])),
-            Field::new("streitwert", Kind::Int),
-            Field::new("abgelegt", Kind::Bool),
-            Field::new("angelegtAm", Kind::Date),
-            Field::new("gerichtsMail", Kind::Email),
-            Field::varchar("richterVorname", 100),
-            Field::varchar("richterNachname", 100),
-        ],
-    }
+    SYNC_FIELDS.iter().fold(entity(), |entity, name| entity.without(name))
 }
 
 #[tokio::test]
@@ -245,7 +230,7 @@ async fn every_mapping_gets_its_own_and_one_that_fails_does_not_hold_up_the_othe
     let ran = person.good(&words).await;
     let urls: Vec<String> = sandbox.webhooks().into_iter().skip(3).map(|hook| hook.url).collect();
     assert_eq!(urls, ["create", "update", "delete"].map(|action| format!("{URL}/vmh/webhook/akten/{action}")));
-    for name in ["awNummer", "awRowId", "awStatus", "awAbgleich", "awFehler", "awVersuche"] {
+    for name in SYNC_FIELDS {
         assert!(ran.stderr.contains(&format!("created the field CAkten.{name}\n")), "{name}: {ran:?}");
     }
     assert!(!ran.stderr.contains("CBeteiligte"), "nothing was left to do there: {ran:?}");

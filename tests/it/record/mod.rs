@@ -27,7 +27,7 @@ mod number;
 mod odd_answers;
 mod outage;
 mod revived;
-mod second;
+pub mod second;
 mod sign_in;
 mod soak;
 mod storm;

@@ -1,10 +1,14 @@
 //! An upstream that is down: its jobs wait, no attempt is burned once that is known, and all is made up for (Q9).
 
+use std::fs::{self, File};
+use std::process::Stdio;
+
 use advosync::queue::{Batch, Lane, Topic};
 use advosync_sandbox::{Fault, System};
 use serde_json::json;
 
 use super::person;
+use crate::support::process::command;
 use crate::support::world::World;
 
 async fn until_breaker(world: &World, upstream: &str, wanted: &str) {
@@ -29,10 +33,22 @@ async fn while_advoware_is_down_jobs_wait_and_afterwards_all_are_done() {
     world.sandbox.reset_counts();
     world.until("the probe has asked", async || world.sandbox.count(System::Advoware).calls > 0).await;
     assert_eq!(world.stats().await.dead, 0);
+    // Whoever waits for one is told why nothing happens.
+    let folder = tempfile::tempdir().unwrap();
+    let said = folder.path().join("said");
+    let mut waiting = command(folder.path(), world.environment())
+        .args(["record", "beteiligte", &known, "--wait"])
+        .stdout(Stdio::null())
+        .stderr(File::create(&said).unwrap())
+        .spawn()
+        .unwrap();
+    let told = async || fs::read_to_string(&said).unwrap().contains("advoware is down");
+    world.until("it is said", told).await;
     world.sandbox.clear_faults();
     until_breaker(&world, "advoware", "closed").await;
     world.settle_all().await;
     let ids = [early, late.clone(), vec![known.clone()]].concat();
+    assert!(waiting.wait().unwrap().success());
     world.one_to_one(&ids);
     for id in late.iter().chain([&known]) {
         let told: Vec<_> =

@@ -12,7 +12,7 @@ const CAKTEN: &str = "CAkten";
 const AKTEN: &str = "Akten";
 
 /// `EspoCRM`'s entity, as somebody makes it in the Entity Manager.
-fn entity() -> Entity {
+pub fn entity() -> Entity {
     let words = |all: &[&str]| Kind::Enum(all.iter().map(|&word| word.to_owned()).collect());
     Entity {
         name: CAKTEN.to_owned(),

@@ -13,6 +13,7 @@ use super::{Report, said};
 use crate::roles::Parts;
 use crate::settings::Source;
 use picture::Picture;
+pub(super) use remarks::down;
 
 /// The state of everything, as a table or as JSON.
 pub(super) async fn run(parts: &Parts, source: &Source, json: bool) -> Result<Report> {

@@ -3,8 +3,8 @@
 use chrono::TimeDelta;
 
 use super::picture::{Drift, Picture, Planned};
-use crate::cli::admin::show::recent_loss;
-use crate::queue::{BreakerState, Flow};
+use crate::cli::admin::show::{first_line, recent_loss};
+use crate::queue::{self, BreakerState, Flow};
 use crate::settings::Upstream;
 
 /// A slot that is so long overdue was not merely late; of a schedule that fires more often, two that are due say so sooner.
@@ -12,16 +12,18 @@ const OVERDUE: TimeDelta = TimeDelta::minutes(2);
 /// A cron process that has just been started may take so long before it makes up for slots.
 const CATCHING_UP: TimeDelta = TimeDelta::seconds(10);
 
+/// What is said of an upstream that is down.
+pub(in crate::cli::admin) fn down(name: &str, upstream: &queue::Upstream) -> Option<String> {
+    let said = upstream.error.as_deref().map(|error| format!(" ({})", first_line(error, 200))).unwrap_or_default();
+    (upstream.state == BreakerState::Open).then(|| {
+        format!("{name} is down{said}: its jobs wait and nothing is lost; it is tried every 5 s, `advosync doctor` looks closer")
+    })
+}
+
 /// One sentence each, most urgent first.
 pub(super) fn remarks(picture: &Picture) -> Vec<String> {
     let mut out = Vec::new();
-    for (name, upstream) in picture.upstreams.iter().filter(|(_, upstream)| upstream.state == BreakerState::Open) {
-        let said = upstream.error.as_deref().map(|error| format!(" ({})", super::super::show::first_line(error, 200)));
-        out.push(format!(
-            "{name} is down{}: its jobs wait and nothing is lost; it is tried every 5 s, `advosync doctor` looks closer",
-            said.unwrap_or_default()
-        ));
-    }
+    out.extend(picture.upstreams.iter().filter_map(|(name, upstream)| down(name, upstream)));
     out.extend(recent_loss(picture.loss, picture.now, picture.zone));
     for flow in Flow::ALL {
         out.extend(without_worker(picture, flow));
