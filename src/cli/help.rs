@@ -153,10 +153,11 @@ pub(super) const CONFIG: &str = concat!(
 
 pub(super) const TOKEN_NEW: &str = "\
 Examples:
-  advosync token new n8n --scope trigger 2>>/etc/advosync/callers.toml
+  advosync token new n8n --scope trigger
   advosync token new anna --scope read --scope trigger
 
-The token is shown once and kept nowhere: the file has only its hash. Scopes: read opens the console's pages, trigger the \
+The token is shown once, on stdout, and kept nowhere: its entry, on stderr, has only its hash; put that into the file \
+that ADVOSYNC_CALLERS_FILE names. Scopes: read opens the console's pages, trigger the \
 calendar trigger, proxy /api/advoware/…, admin all of it and the console's actions. Roles read the file at their start.
 
 Exit codes: 0 made, 2 the command line is not understood";
