@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use advosync::queue::{Batch, Lane, RecordAction, Topic};
 use advosync_sandbox::{Action, BETEILIGTE, CBETEILIGTE, Fault, Match, Phase, System};
 use serde_json::json;
 
@@ -202,7 +203,10 @@ async fn an_update_of_a_record_that_takes_effect_too_late_undoes_no_newer_edit_i
     let late = || wrote(&world, "emailAddress", "alt@example.org");
     assert!(!late(), "its caller has given up, and it is still under way");
     world.lawyer(number, &json!({ "emailGesch": "neu@example.org" }));
-    world.sync(&id).await;
+    let topic = Topic::record("beteiligte", RecordAction::SyncCheck);
+    world.queue.enqueue(&Batch::new(topic, Lane::First, std::slice::from_ref(&id), "test")).await.unwrap();
+    // Asked for, and it waits.
+    world.settle().await;
     gate.release();
     world.until("it has taken effect", async || late()).await;
     world.rest().await;
