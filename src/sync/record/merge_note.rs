@@ -95,6 +95,28 @@ fn headed(text: &str, when: DateTime<Utc>) -> String {
     format!("Abgleich mit Advoware am {local}{text}")
 }
 
+/// An older note that is still owed, with what a newer one has to say beyond it: the older may be the only place that still has
+/// the values in it, and a run that is repeated after a crash says most of it again.
+#[must_use]
+pub fn with_news(before: Option<&str>, now: Option<&str>) -> Option<String> {
+    let (Some(before), Some(now)) = (before, now) else { return before.or(now).map(str::to_owned) };
+    // The first paragraph has the time, each further one a title and a line for each value, or a sentence.
+    let mut paragraphs = now.split("\n\n");
+    let mut note = vec![before.to_owned()];
+    note.extend(paragraphs.next().map(str::to_owned));
+    for paragraph in paragraphs {
+        let mut lines = paragraph.lines();
+        let title = lines.next().unwrap_or_default();
+        let news: Vec<&str> = lines.filter(|line| !before.lines().any(|told| told == *line)).collect();
+        if !news.is_empty() {
+            note.push(format!("{title}\n{}", news.join("\n")));
+        } else if paragraph == title && !before.contains(title) {
+            note.push(title.to_owned());
+        }
+    }
+    Some(if note.len() == 2 { before.to_owned() } else { note.join("\n\n") })
+}
+
 fn section<T>(note: &mut String, title: &str, items: &[T], line: impl Fn(&T) -> String) {
     if items.is_empty() {
         return;

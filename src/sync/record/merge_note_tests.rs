@@ -79,3 +79,21 @@ Von Advoware nicht übernommen:
 - Geburtsdatum: EspoCRM „29.02.1980“, in Advoware steht leer";
     assert_eq!(note.as_deref(), Some(expected));
 }
+
+#[test]
+fn a_note_that_is_owed_gets_only_what_it_does_not_say_yet() {
+    let check = |now: &str, expected: &str| {
+        let before = "Abgleich um 10\n\nVerschieden:\n- Name: a";
+        assert_eq!(with_news(Some(before), Some(now)).as_deref(), Some(&*format!("{before}{expected}")));
+    };
+    check("Abgleich um 11\n\nVerschieden:\n- Name: a", "");
+    check("Abgleich um 11\n\nVerschieden:\n- Name: b", "\n\nAbgleich um 11\n\nVerschieden:\n- Name: b");
+    check(
+        "Abgleich um 11\n\nVerschieden:\n- Name: a\n- Anrede: c\n\nErsetzt:\n- Name: a",
+        "\n\nAbgleich um 11\n\nVerschieden:\n- Anrede: c",
+    );
+    check("Abgleich um 11\n\nEin Satz.", "\n\nAbgleich um 11\n\nEin Satz.");
+    check("Abgleich um 11\n\nVerschieden:", "");
+    assert_eq!(with_news(None, Some("x")).as_deref(), Some("x"));
+    assert_eq!(with_news(Some("x"), None).as_deref(), Some("x"));
+}

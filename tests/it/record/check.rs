@@ -5,17 +5,11 @@ use std::collections::BTreeMap;
 use advosync_sandbox::{Change, Fields, System};
 use serde_json::{Value, json};
 
+use super::FIELDS;
 use crate::support::world::World;
 
-/// `EspoCRM`'s attribute and Advoware's field, the names apart.
-const PLAIN: [(&str, &str); 6] = [
-    ("dateOfBirth", "geburtsdatum"),
-    ("anrede", "anrede"),
-    ("rechtsform", "rechtsform"),
-    ("handelsregisterNummer", "handelsRegisterNummer"),
-    ("emailAddress", "emailGesch"),
-    ("phoneNumber", "telGesch"),
-];
+/// The names apart.
+const PLAIN: &[(&str, &str)] = FIELDS.split_at(2).1;
 
 impl World {
     /// The record is linked, clean, and equal on both sides; its number.

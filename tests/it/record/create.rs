@@ -3,11 +3,8 @@
 use advosync_sandbox::{BETEILIGTE, DateShape, GetShape, PostShape, System};
 use serde_json::json;
 
-use super::{company, person};
+use super::{SYNC_FIELDS, company, person};
 use crate::support::world::World;
-
-const SYNC_FIELDS: [&str; 6] =
-    ["advowareId", "advowareLastSync", "advowareRowId", "syncErrorMessage", "syncRetryCount", "syncStatus"];
 
 #[tokio::test]
 async fn webhooks_create_a_person_and_a_company() {

@@ -14,7 +14,7 @@ use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
-use super::person;
+use super::{FIELDS, SYNC_FIELDS, person};
 use crate::support::world::World;
 
 const RECORDS: usize = 100;
@@ -23,21 +23,6 @@ const ROUNDS: usize = 20;
 const CHANGES: usize = 50;
 /// Saves in each round that change nothing, of any record.
 const NOISE: usize = 15;
-/// What the sync itself writes to a record, and with it the times of the record.
-const SYNC_FIELDS: [&str; 6] =
-    ["advowareId", "advowareRowId", "advowareLastSync", "syncStatus", "syncErrorMessage", "syncRetryCount"];
-/// Fields by their names at either side.
-const FIELDS: [(&str, &str); 8] = [
-    ("firstName", "vorname"),
-    ("lastName", "name"),
-    ("dateOfBirth", "geburtsdatum"),
-    ("anrede", "anrede"),
-    ("rechtsform", "rechtsform"),
-    ("handelsregisterNummer", "handelsRegisterNummer"),
-    ("emailAddress", "emailGesch"),
-    ("phoneNumber", "telGesch"),
-];
-
 /// A change of one record, by the names of the side that it goes to.
 struct Edit {
     in_espocrm: bool,

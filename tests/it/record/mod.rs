@@ -50,6 +50,21 @@ const PARTIES: &str = "*/Beteiligte";
 /// One party in Advoware.
 const PARTY: &str = "*/Beteiligte/*";
 
+/// What the sync itself writes to a record, in the order of the alphabet.
+const SYNC_FIELDS: [&str; 6] =
+    ["advowareId", "advowareLastSync", "advowareRowId", "syncErrorMessage", "syncRetryCount", "syncStatus"];
+/// The fields of a Beteiligter by their names at either side; the names of people come first.
+const FIELDS: [(&str, &str); 8] = [
+    ("firstName", "vorname"),
+    ("lastName", "name"),
+    ("dateOfBirth", "geburtsdatum"),
+    ("anrede", "anrede"),
+    ("rechtsform", "rechtsform"),
+    ("handelsregisterNummer", "handelsRegisterNummer"),
+    ("emailAddress", "emailGesch"),
+    ("phoneNumber", "telGesch"),
+];
+
 /// A natural person with every field that is synced.
 fn person(first: &str, last: &str) -> Value {
     json!({

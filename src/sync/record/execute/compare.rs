@@ -6,7 +6,7 @@ use super::{Boundary, Record, Report, Step, Withheld, failure};
 use crate::clients::{ADVOWARE, advoware};
 use crate::sync::ledger::Pair;
 use crate::sync::record::mapping::Mapping;
-use crate::sync::record::merge_note::note_on_ignored;
+use crate::sync::record::merge_note::{note_on_ignored, with_news};
 use crate::sync::record::normal::Content;
 use crate::sync::record::plan::{Both, Plan, needs_own_user, plan, version};
 use crate::sync::record::route::{is_numbered, number_in};
@@ -102,7 +102,7 @@ impl Step<'_> {
             number: number.to_owned(),
             row_id: version(mapping, party),
             snapshot: base.cloned(),
-            note: owed(note.as_deref(), plan.note.as_deref()),
+            note: with_news(note.as_deref(), plan.note.as_deref()),
             message,
             unheard: None,
             at: self.now(),
@@ -126,7 +126,7 @@ impl Step<'_> {
             let ignored = plan.ignored(mapping, answered);
             // Stored with the agreement, which makes the change one that is over: it is told once.
             let told = note_on_ignored(mapping, &ignored, self.now());
-            next.note = owed(next.note.as_deref(), told.as_deref());
+            next.note = with_news(next.note.as_deref(), told.as_deref());
             report.ignored = ignored.into_iter().map(|it| it.field).collect();
         }
         let answered = answered.map(|put| put.answered);
@@ -252,48 +252,4 @@ pub(in crate::sync::record) fn missing(mapping: &Mapping, number: &str) -> Strin
         mapping.name,
         link = mapping.espocrm.link
     )
-}
-
-/// What the record's readers are to be told: an older note may be the only place that still has the values in it. A run that is
-/// repeated after a crash says most of it again, and that once is enough.
-fn owed(before: Option<&str>, now: Option<&str>) -> Option<String> {
-    let (Some(before), Some(now)) = (before, now) else { return before.or(now).map(str::to_owned) };
-    // The first paragraph has the time, each further one a title and a line for each value, or a sentence.
-    let mut paragraphs = now.split("\n\n");
-    let mut note = vec![before.to_owned()];
-    note.extend(paragraphs.next().map(str::to_owned));
-    for paragraph in paragraphs {
-        let mut lines = paragraph.lines();
-        let title = lines.next().unwrap_or_default();
-        let news: Vec<&str> = lines.filter(|line| !before.lines().any(|told| told == *line)).collect();
-        if !news.is_empty() {
-            note.push(format!("{title}\n{}", news.join("\n")));
-        } else if paragraph == title && !before.contains(title) {
-            note.push(title.to_owned());
-        }
-    }
-    Some(if note.len() == 2 { before.to_owned() } else { note.join("\n\n") })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::owed;
-
-    #[test]
-    fn a_note_that_is_owed_gets_only_what_it_does_not_say_yet() {
-        let check = |now: &str, expected: &str| {
-            let before = "Abgleich um 10\n\nVerschieden:\n- Name: a";
-            assert_eq!(owed(Some(before), Some(now)).as_deref(), Some(&*format!("{before}{expected}")));
-        };
-        check("Abgleich um 11\n\nVerschieden:\n- Name: a", "");
-        check("Abgleich um 11\n\nVerschieden:\n- Name: b", "\n\nAbgleich um 11\n\nVerschieden:\n- Name: b");
-        check(
-            "Abgleich um 11\n\nVerschieden:\n- Name: a\n- Anrede: c\n\nErsetzt:\n- Name: a",
-            "\n\nAbgleich um 11\n\nVerschieden:\n- Anrede: c",
-        );
-        check("Abgleich um 11\n\nEin Satz.", "\n\nAbgleich um 11\n\nEin Satz.");
-        check("Abgleich um 11\n\nVerschieden:", "");
-        assert_eq!(owed(None, Some("x")).as_deref(), Some("x"));
-        assert_eq!(owed(Some("x"), None).as_deref(), Some("x"));
-    }
 }
